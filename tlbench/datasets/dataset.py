@@ -1,0 +1,153 @@
+"""What a dataset is, and how it is split."""
+
+from __future__ import annotations
+
+import hashlib
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlbench.errors import ConfigurationError, DataError
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a dataset is divided into training, validation and test images.
+
+    Attributes:
+        validation: Share of each class that goes to validation.
+        test: Share of each class that goes to the test.
+        training_images:
+            At most so many training images in all, with the classes in their
+            own proportions; None takes what validation and test leave.
+        seed: Seeds the choice of images.
+    """
+
+    validation: float = 0.1
+    test: float = 0.2
+    training_images: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
+            msg = (
+                "The validation and test shares must be positive and leave something to train on. "
+                f"Received: validation={self.validation!r}, test={self.test!r}"
+            )
+            raise ConfigurationError(msg)
+        if self.training_images is not None and self.training_images < 1:
+            msg = f"training_images must be positive. Received: training_images={self.training_images!r}"
+            raise ConfigurationError(msg)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Indices of the images in each part of a split; every array is one-dimensional and sorted."""
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled images.
+
+    Attributes:
+        name: What tables and reports call it.
+        images: uint8, shape (N, H, W, 3), RGB; may be memory-mapped.
+        labels: int64, shape (N,), indices into `class_names`.
+        class_names: Names of the classes, sorted as the labels count them.
+        stand_in: What it stands in for, where it isn't the real thing.
+        notes: What a reader of a report has to know, a sentence each.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    stand_in: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[-1] != 3:  # noqa: PLR2004
+            msg = (
+                f"The images of dataset {self.name!r} must be uint8 of shape (N, H, W, 3). "
+                f"Received: {self.images.dtype} of shape {self.images.shape}"
+            )
+            raise DataError(msg)
+        if self.labels.shape != (len(self.images),):
+            msg = (
+                f"Dataset {self.name!r} needs one label for each of its {len(self.images)} images. "
+                f"Received: labels of shape {self.labels.shape}"
+            )
+            raise DataError(msg)
+        counts = self.counts
+        if len(counts) < 2:  # noqa: PLR2004
+            msg = f"Dataset {self.name!r} needs at least two classes. Received: {list(self.class_names)}"
+            raise DataError(msg)
+        for class_name, count in counts.items():
+            if not count:
+                msg = f"Class {class_name!r} of dataset {self.name!r} has no images."
+                raise DataError(msg)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of images of each class."""
+        counts = np.bincount(self.labels, minlength=len(self.class_names))
+        return {name: int(count) for name, count in zip(self.class_names, counts, strict=True)}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over images, labels and class names, as hexadecimal digits."""
+        sha256 = hashlib.sha256()
+        for part in (repr(self.images.shape), repr(self.class_names)):
+            sha256.update(part.encode())
+        sha256.update(np.ascontiguousarray(self.labels, dtype="<i8").tobytes())
+        for image in self.images:
+            sha256.update(np.ascontiguousarray(image).data)
+        return sha256.hexdigest()
+
+    def parts(self, split: Split) -> Parts:
+        """Divide the images, each class in the same proportions.
+
+        Args:
+            split: Shares and seed.
+
+        Returns:
+            Disjoint indices; the same ones for equal images and splits.
+
+        Raises:
+            DataError: A class has too few images to put one in each part.
+        """
+        training, validation, test = [], [], []
+        for label, class_name in enumerate(self.class_names):
+            # A generator for each class: adding a class leaves the others' images where they were.
+            generator = np.random.default_rng([split.seed, label])
+            indices = generator.permutation(np.flatnonzero(self.labels == label))
+            count = len(indices)
+            n_test = max(1, round(count * split.test))
+            n_validation = max(1, round(count * split.validation))
+            if n_test + n_validation >= count:
+                msg = (
+                    f"Class {class_name!r} of dataset {self.name!r} has too few images to split into "
+                    f"training, validation and test. Received: {count}"
+                )
+                raise DataError(msg)
+            test.append(indices[:n_test])
+            validation.append(indices[n_test : n_test + n_validation])
+            training.append(indices[n_test + n_validation :])
+
+        if split.training_images is not None:
+            available = sum(map(len, training))
+            share = min(1.0, split.training_images / available)
+            training = [indices[: max(1, round(len(indices) * share))] for indices in training]
+
+        return Parts(*(np.sort(np.concatenate(part)) for part in (training, validation, test)))
