@@ -69,7 +69,7 @@ def macro_f1(labels: ArrayLike, probabilities: ArrayLike) -> float:
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     labels = np.asarray(labels)
     probabilities = np.asarray(probabilities)
-    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):  # noqa: PLR2004
+    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
         msg = (
             "Metrics need labels of shape (N,) and probabilities of shape (N, classes), N > 0. "
             f"Received: labels of shape {labels.shape}, probabilities of shape {probabilities.shape}"

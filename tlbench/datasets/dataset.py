@@ -77,7 +77,7 @@ class Dataset:
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[-1] != 3:  # noqa: PLR2004
+        if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[-1] != 3:
             msg = (
                 f"The images of dataset {self.name!r} must be uint8 of shape (N, H, W, 3). "
                 f"Received: {self.images.dtype} of shape {self.images.shape}"
@@ -90,7 +90,7 @@ class Dataset:
             )
             raise DataError(msg)
         counts = self.counts
-        if len(counts) < 2:  # noqa: PLR2004
+        if len(counts) < 2:
             msg = f"Dataset {self.name!r} needs at least two classes. Received: {list(self.class_names)}"
             raise DataError(msg)
         for class_name, count in counts.items():

@@ -49,7 +49,7 @@ class Xception:
             if not isinstance(value, int) or value < smallest:
                 msg = f"Xception's {name} must be a whole number of at least {smallest}. Received: {name}={value!r}"
                 raise ConfigurationError(msg)
-        if not 0 < self.width:
+        if not self.width > 0:
             msg = f"Xception's width must be positive. Received: width={self.width!r}"
             raise ConfigurationError(msg)
         if not 0 < self.batchnorm_momentum < 1:
