@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tlbench.datasets.dataset import Dataset
+
 
 @dataclass(frozen=True)
 class Task:
@@ -28,11 +30,11 @@ class Task:
     are in no group are left out. A task without groups keeps every class.
 
     Attributes:
-        name: What tables call it.
+        name: What tables call it; tasks with equal groups are equal.
         groups: Label and classes of each group, in the order of the labels.
     """
 
-    name: str
+    name: str = field(compare=False)
     groups: tuple[tuple[str, tuple[str, ...] | None], ...]
 
     def __init__(self, name: str, /, **groups: Sequence[str] | EllipsisType) -> None:
@@ -84,3 +86,43 @@ class Task:
             if classes is None:
                 mapping[mapping < 0] = label
         return mapping
+
+
+EVERY_CLASS = Task("every class")
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Images with the labels of a task.
+
+    Attributes:
+        images: uint8, shape (N, H, W, 3); all of the dataset's.
+        indices: Of those that belong here, shape (M,).
+        labels: The task's, shape (M,).
+    """
+
+    images: NDArray[np.uint8]
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def take(self) -> NDArray[np.uint8]:
+        """The images that belong here, shape (M, H, W, 3)."""
+        return self.images[self.indices]
+
+
+def examples(dataset: Dataset, indices: NDArray[np.int64], task: Task) -> Examples:
+    """The images of one part of a dataset that a task labels.
+
+    Args:
+        dataset: The images.
+        indices: Of the part, shape (N,).
+        task: The labelling.
+
+    Raises:
+        DataError: The dataset lacks a class that the task names.
+    """
+    labels = task.mapping(dataset.class_names)[dataset.labels[indices]]
+    return Examples(dataset.images, indices[labels >= 0], labels[labels >= 0])

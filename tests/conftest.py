@@ -1,0 +1,114 @@
+"""Values that several test files build on: a network and images so small that a trial takes seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tlbench.datasets.dataset import Dataset, Split
+from tlbench.environment import Environment
+from tlbench.results import Result
+from tlbench.tasks import EVERY_CLASS
+from tlbench.trials import DataReference, Random, Recipe, Trial
+
+
+@dataclass(frozen=True)
+class Pebble:
+    """A network of four convolutions, with the flows of Xception and a shortcut; traced in a second."""
+
+    image_size: int = 8
+    filters: int = 8
+    batchnorm_momentum: float = 0.9
+
+    @property
+    def flow_ends(self):
+        return {"entry": "entry_relu", "middle": "middle_add", "exit": "pool"}
+
+    def build(self, classes, dtype="float32"):
+        from keras import Input, Model, layers
+
+        def conv(x, name):
+            x = layers.Conv2D(self.filters, 3, padding="same", use_bias=False, dtype=dtype, name=f"{name}_conv")(x)
+            return layers.BatchNormalization(momentum=self.batchnorm_momentum, dtype=dtype, name=f"{name}_bn")(x)
+
+        inputs = Input((self.image_size, self.image_size, 3), dtype="uint8", name="images")
+        x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype=dtype, name="rescaling")(inputs)
+        x = layers.Activation("relu", dtype=dtype, name="entry_relu")(conv(x, "entry"))
+        x = layers.Add(dtype=dtype, name="middle_add")([conv(x, "middle"), conv(x, "shortcut")])
+        x = layers.Activation("relu", dtype=dtype, name="exit_relu")(conv(x, "exit"))
+        x = layers.GlobalAveragePooling2D(dtype=dtype, name="pool")(x)
+        outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="predictions")(x)
+        return Model(inputs, outputs, name="pebble")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Tests leave the user's cache of drawn images alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def environment():
+    return Environment("tensorflow", "2.21.0", "3.15.1", "cpu", "x86_64", "3.11.7")
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    """Three classes of 8-pixel images that differ in their colour, under noise."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 20)
+    images = generator.integers(0, 160, (60, 8, 8, 3))
+    images[np.arange(60), :, :, labels] += 80
+    return Dataset("colours", images.astype(np.uint8), labels, ("red", "green", "blue"))
+
+
+@pytest.fixture(scope="session")
+def make_trial(dataset):
+    """A function that makes a tiny trial, with whatever is given instead of its defaults."""
+    data = DataReference(dataset.name, dataset.digest, Split(validation=0.2, test=0.3))
+
+    def make(**changes):
+        values = {
+            "data": data,
+            "task": EVERY_CLASS,
+            "network": Pebble(),
+            "initialisation": Random(),
+            "frozen": frozenset(),
+            "recipe": Recipe(learning_rate=1e-3, batch_size=8, epochs=2),
+            "seed": 0,
+        }
+        return Trial(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def make_result(environment):
+    """A function that makes a result whose test predictions are right for some of ten images of two labels."""
+
+    def make(right=10, *, diverged=False, validation=(0.5, 1.0), label_names=("cat", "dog")):
+        labels = np.arange(10) % 2
+        predicted = np.where(np.arange(10) < right, labels, 1 - labels)
+        probabilities = np.eye(2, dtype=np.float32)[predicted] * 0.8 + 0.1
+        validation_labels = np.zeros(4, np.int64)
+        curves = [[[0.9, 0.1] if i < share * 4 else [0.1, 0.9] for i in range(4)] for share in validation]
+        return Result(
+            status="diverged" if diverged else "finished",
+            label_names=label_names,
+            labels=labels,
+            probabilities=np.full_like(probabilities, np.nan) if diverged else probabilities,
+            validation_labels=validation_labels,
+            validation_probabilities=np.array(curves, np.float32),
+            batch_statistics_probabilities=probabilities,
+            training_loss=tuple(0.5 for _ in validation),
+            training_accuracy=tuple(validation),
+            epoch_seconds=tuple(0.25 for _ in validation),
+            seconds=1.0,
+            environment=environment,
+        )
+
+    return make

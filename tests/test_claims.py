@@ -1,0 +1,166 @@
+"""Claims and the verdicts on them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tlbench.claims import ACCURACY, LOSS, MACRO_F1, Margin, f1, f1_lead, score, validation_accuracy
+from tlbench.trials import Arm, Random
+
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture
+def make_arm(make_trial):
+    """A function that makes an arm; arms of different rates are different."""
+
+    def make(label, rate):
+        trial = make_trial()
+        recipe = trial.recipe.at(learning_rate=rate)
+        return Arm(label, trial.data, trial.task, trial.network, Random(), frozenset(), recipe)
+
+    return make
+
+
+@pytest.fixture
+def arms(make_arm):
+    return make_arm("A", 0.1), make_arm("B", 0.2)
+
+
+@pytest.fixture
+def lookup(arms, make_result):
+    """A function that gives the first arm and the second so many right answers of ten under each seed."""
+
+    def make(first, second):
+        results = {
+            arm.trial(seed).digest: make_result(right if right is not None else 0, diverged=right is None)
+            for arm, rights in zip(arms, (first, second), strict=True)
+            for seed, right in zip(SEEDS, rights, strict=True)
+        }
+        return lambda trial: results[trial.digest]
+
+    return make
+
+
+def judge(claim, lookup):
+    return claim.judge(lookup, SEEDS)
+
+
+def test_a_clear_difference_supports_a_claim(arms, lookup):
+    """The whole interval lies above the threshold."""
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((9, 8, 9), (4, 4, 5)))
+
+    assert "supported" == verdict.outcome
+    assert verdict.supported
+    assert {0: 0.5, 1: 0.4, 2: 0.4} == pytest.approx(dict(verdict.differences))
+
+
+def test_the_opposite_difference_refutes_it(arms, lookup):
+    """The whole interval lies below the threshold."""
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((4, 4, 5), (9, 8, 9)))
+
+    assert "refuted" == verdict.outcome
+    assert not verdict.supported
+
+
+def test_equal_scores_refute_that_one_beats_the_other(arms, lookup):
+    """No difference at all, with no noise, is not an advantage."""
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((5, 5, 5), (5, 5, 5)))
+
+    assert "refuted" == verdict.outcome
+
+
+def test_a_difference_within_the_noise_is_inconclusive(arms, lookup):
+    """The interval holds the threshold."""
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((9, 4, 6), (5, 6, 5)))
+
+    assert verdict.inconclusive
+
+
+def test_one_seed_decides_nothing(arms, lookup):
+    """However large the difference is."""
+    verdict = score(arms[0]).beats(score(arms[1])).judge(lookup((10, 0, 0), (0, 0, 0)), [0])
+
+    assert verdict.inconclusive
+    assert "one seed" in verdict.reason
+
+
+def test_a_margin_has_to_be_exceeded(arms, lookup):
+    """A difference of 0.1 does not support a claim of 0.2."""
+    claim = score(arms[0]).beats(score(arms[1]), by=Margin(0.2, "a test"))
+
+    assert "refuted" == judge(claim, lookup((6, 7, 6), (5, 6, 5))).outcome
+
+
+def test_non_inferiority_allows_less_than_its_margin(arms, lookup):
+    """No difference supports the claim of being no worse."""
+    claim = score(arms[0]).is_at_least(score(arms[1]), within=Margin(0.02, "a test"))
+
+    assert judge(claim, lookup((5, 5, 5), (5, 5, 5))).supported
+
+
+def test_non_inferiority_is_refuted_by_a_loss_beyond_its_margin(arms, lookup):
+    """A clear loss is worse."""
+    claim = score(arms[0]).is_at_least(score(arms[1]), within=Margin(0.02, "a test"))
+
+    assert "refuted" == judge(claim, lookup((5, 5, 5), (6, 6, 6))).outcome
+
+
+def test_a_diverged_run_is_never_a_number(arms, lookup):
+    """The verdict is inconclusive and names the seed."""
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((9, None, 9), (4, 4, 5)))
+
+    assert verdict.inconclusive
+    assert "diverged under seed 1" in verdict.reason
+    assert math.isnan(verdict.differences[1])
+    assert verdict.interval is None
+
+
+def test_differences_are_taken_within_each_seed(arms, lookup):
+    """Seeds that differ much, but together, leave the difference clear."""
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((3, 6, 9), (2, 5, 8)))
+
+    assert verdict.supported
+
+
+def test_quantities_add_up(arms, lookup):
+    """(A - B) / 2 + B is the mean of both."""
+    first, second = map(score, arms)
+    quantity = (first - second) / 2 + second
+
+    assert 0.6 == pytest.approx(quantity.value(lookup((8, 8, 8), (4, 4, 4)), 0))
+
+
+def test_a_claim_names_its_trials(arms):
+    """Everything it needs is known before anything is trained."""
+    claim = score(arms[0]).beats(score(arms[1]))
+
+    assert {arm.trial(seed) for arm in arms for seed in SEEDS} == set(claim.trials(SEEDS))
+
+
+def test_a_verdict_says_what_it_rests_on(arms, lookup):
+    """Effect, interval, threshold, seeds and arms stand in it."""
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((9, 8, 9), (4, 4, 5)))
+
+    text = str(verdict)
+
+    assert "supported" in text
+    assert "difference +0.433, 90% interval" in text
+    assert "by seed 0: +0.500, 1: +0.400, 2: +0.400" in text
+    assert "accuracy of [A] against accuracy of [B]" in text
+
+
+def test_metrics_read_a_result(make_result):
+    """Eight of ten right, four of each label: F1 is 0.8 for both, and validation goes from half to all."""
+    result = make_result(8)
+
+    assert 0.8 == pytest.approx(ACCURACY.of(result))
+    assert 0.8 == pytest.approx(MACRO_F1.of(result))
+    assert 0.8 == pytest.approx(f1("cat").of(result))
+    assert 0.0 == pytest.approx(f1_lead("cat").of(result))
+    assert -0.8 * math.log(0.9) - 0.2 * math.log(0.1) == pytest.approx(LOSS.of(result), rel=1e-6)
+    assert 0.5 == validation_accuracy(1).of(result)
+    assert 1.0 == validation_accuracy(-1).of(result)

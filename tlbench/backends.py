@@ -1,0 +1,113 @@
+"""What differs between Keras' backends; the only module that may import one."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import sys
+
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlbench.errors import ConfigurationError
+
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def backend() -> str:
+    """Name of Keras' backend, found without importing it."""
+    if "keras" in sys.modules:
+        return str(sys.modules["keras"].backend.backend())
+    name = os.environ.get("KERAS_BACKEND") or _configured() or "tensorflow"
+    if name not in BACKENDS:
+        msg = f"tlbench trains on the backends {', '.join(BACKENDS)}. Received: KERAS_BACKEND={name!r}"
+        raise ConfigurationError(msg)
+    return name
+
+
+def version(distribution: str) -> str:
+    """Installed version of a distribution, found without importing it.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    for name in (distribution, *(f"{distribution}{suffix}" for suffix in ("-cpu", "-intel", "-macos"))):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    msg = f"The backend {distribution!r} is not installed: pip install {distribution}, or choose another KERAS_BACKEND."
+    raise ConfigurationError(msg)
+
+
+def gpus() -> tuple[str, ...]:
+    """Names of the GPUs that the backend sees; imports the backend."""
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(device) for device in devices]
+        return tuple(detail.get("device_name", "GPU") for detail in details)
+    if name == "jax":
+        import jax
+
+        return tuple(device.device_kind for device in jax.devices() if device.platform == "gpu")
+    import torch
+
+    return tuple(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+
+
+def device_scope(device: str) -> AbstractContextManager[Any]:
+    """Place what is computed inside on `"cpu"` or `"gpu"`."""
+    import keras
+
+    return keras.device(f"{device}:0")  # type: ignore[no-any-return]
+
+
+def compile_options(device: str) -> dict[str, Any]:
+    """What `Model.compile` is told about just-in-time compilation.
+
+    XLA on a CPU trains Xception ten times slower than TensorFlow's own
+    kernels; JAX has nothing else; Keras' own choice is kept for TensorFlow on a GPU.
+
+    Args:
+        device: `"cpu"` or `"gpu"`.
+    """
+    jit = {"tensorflow": "auto" if device == "gpu" else False, "jax": True, "torch": False}
+    return {"jit_compile": jit[backend()]}
+
+
+def without_gradients() -> AbstractContextManager[Any]:
+    """Compute without recording for a backward pass, where the backend would."""
+    if backend() == "torch":
+        import torch
+
+        return torch.no_grad()  # type: ignore[no-any-return]
+    return contextlib.nullcontext()
+
+
+def release_memory() -> None:
+    """Let go of what models that are no longer used have left behind."""
+    import keras
+
+    keras.utils.clear_session()
+    gc.collect()
+    if backend() == "torch":
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def _configured() -> str | None:
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        configuration = json.loads((home / "keras.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return configuration.get("backend") if isinstance(configuration, dict) else None

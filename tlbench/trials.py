@@ -1,0 +1,223 @@
+"""Trials and arms: what is trained, as frozen values with a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from tlbench.errors import ConfigurationError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from tlbench.datasets.dataset import Split
+    from tlbench.tasks import Task
+
+# The modules whose code can move a score, relative to this package. Their
+# sources are part of every digest: results of other code are never read.
+TRAINING_PATH = ("training.py", "transfer.py", "tasks.py", "datasets/dataset.py", "networks/flows.py", "backends.py")
+
+
+class Network(Protocol):
+    """An architecture at one size; a frozen dataclass, since its fields are part of a trial's digest."""
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images it takes, in pixels."""
+
+    @property
+    def flow_ends(self) -> Mapping[str, str]:
+        """Name of the last layer of each flow, in the order of the graph; what follows is the head."""
+
+    def build(self, classes: int, dtype: str = "float32") -> keras.Model:
+        """A functional model from uint8 images (batch, H, W, 3) to probabilities (batch, classes)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Each epoch visits the training images in a new order and leaves out the
+    last incomplete batch.
+
+    Attributes:
+        learning_rate: Step size of the optimizer; constant.
+        optimizer: Keras' name of the optimizer; its other parameters are Keras' defaults.
+        batch_size: Images per step.
+        epochs: Passes over the training images.
+        precision: Keras dtype policy, for instance `"float32"` or `"mixed_bfloat16"`.
+    """
+
+    learning_rate: float = 1e-3
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
+    batch_size: int = 32
+    epochs: int = 10
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_size", "epochs"):
+            if not getattr(self, name) > 0:
+                msg = f"A recipe's {name} must be positive. Received: {name}={getattr(self, name)!r}"
+                raise ConfigurationError(msg)
+
+    def at(self, **changes: Any) -> Recipe:
+        """The same recipe but for these attributes."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class DataReference:
+    """A dataset and its split, by digest.
+
+    Attributes:
+        name: What tables call the dataset; not part of a trial's digest.
+        digest: The dataset's digest.
+        split: How it is divided.
+    """
+
+    name: str = field(compare=False)
+    digest: str
+    split: Split
+
+
+@dataclass(frozen=True)
+class Random:
+    """Start from fresh weights."""
+
+
+@dataclass(frozen=True)
+class ImageNet:
+    """Start from Keras' published ImageNet weights.
+
+    Attributes:
+        md5: Hash of the weights file.
+    """
+
+    md5: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run, wholly specified; equal trials are the same run.
+
+    Attributes:
+        data: The images.
+        task: Their labelling.
+        network: The architecture.
+        initialisation: Where the first weights come from; a trial is the source that they are copied from.
+            The head is always fresh.
+        frozen: Names of the flows that training leaves alone, their BatchNorm in inference mode.
+        recipe: How it is trained.
+        seed: Seeds fresh weights and the order of the images.
+    """
+
+    data: DataReference
+    task: Task
+    network: Network
+    initialisation: Random | ImageNet | Trial
+    frozen: frozenset[str]
+    recipe: Recipe
+    seed: int
+
+    def __post_init__(self) -> None:
+        unknown = self.frozen - set(self.network.flow_ends)
+        if unknown:
+            msg = (
+                f"Only flows of the network can be frozen: {', '.join(self.network.flow_ends)}. "
+                f"Received: frozen={sorted(self.frozen)}"
+            )
+            raise ConfigurationError(msg)
+
+    @property
+    def source(self) -> Trial | None:
+        """The trial whose weights this one starts from, if it starts from one."""
+        return self.initialisation if isinstance(self.initialisation, Trial) else None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything that can move a score, as hexadecimal digits."""
+        content = {"trial": self.description, "code": training_code(type(self.network))}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """The trial as JSON; a source stands there by its digest."""
+        return {field_.name: _json(getattr(self, field_.name)) for field_ in fields(self)}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: a trial for every seed.
+
+    Attributes:
+        label: What tables and verdicts call it; not part of a trial's digest.
+        data: See `Trial`, as the others.
+        task: ...
+        network: ...
+        initialisation: An arm is a source that shares the seed of each trial, a trial one that all seeds share.
+        frozen: ...
+        recipe: ...
+    """
+
+    label: str = field(compare=False)
+    data: DataReference
+    task: Task
+    network: Network
+    initialisation: Random | ImageNet | Trial | Arm
+    frozen: frozenset[str]
+    recipe: Recipe
+
+    def trial(self, seed: int) -> Trial:
+        """The trial of this arm under one seed."""
+        source = self.initialisation
+        return Trial(
+            data=self.data,
+            task=self.task,
+            network=self.network,
+            initialisation=source.trial(seed) if isinstance(source, Arm) else source,
+            frozen=self.frozen,
+            recipe=self.recipe,
+            seed=seed,
+        )
+
+
+@cache
+def training_code(network: type) -> str:
+    """SHA-256 over the sources of the training path and of a network's module.
+
+    Args:
+        network: The network's class.
+    """
+    package = Path(__file__).parent
+    sources = [package / name for name in TRAINING_PATH]
+    network_source = inspect.getsourcefile(network)
+    if network_source is None:
+        msg = f"The source of network {network.__qualname__} cannot be found; define it in a module."
+        raise ConfigurationError(msg)
+    sha256 = hashlib.sha256()
+    for source in [*sources, Path(network_source)]:
+        sha256.update(source.read_bytes())
+    return sha256.hexdigest()
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Trial):
+        return {"trial": value.digest}
+    if is_dataclass(value):
+        # What does not tell values apart, such as a name, does not move a score either.
+        content = {field_.name: _json(getattr(value, field_.name)) for field_ in fields(value) if field_.compare}
+        return {type(value).__name__: content}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    return value
