@@ -1,0 +1,177 @@
+"""The store: results on disk."""
+
+from __future__ import annotations
+
+import json
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tlbench.errors import StoreError
+from tlbench.store import Store
+
+
+@pytest.fixture
+def store(tmp_path, environment):
+    return Store(tmp_path / "store", environment)
+
+
+@pytest.fixture
+def trial(make_trial):
+    return make_trial()
+
+
+WEIGHTS = {"dense/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "dense/bias": np.zeros(3, np.float32)}
+
+
+def test_a_result_comes_back_as_it_was_saved(store, trial, make_result):
+    """Predictions, history and weights are bit-identical."""
+    saved = make_result(8)
+
+    store.save(trial, saved, WEIGHTS)
+    loaded = store.load(trial)
+
+    assert trial in store
+    assert saved.probabilities.tobytes() == loaded.probabilities.tobytes()
+    assert saved.validation_probabilities.tobytes() == loaded.validation_probabilities.tobytes()
+    assert saved.training_loss == loaded.training_loss
+    assert saved.label_names == loaded.label_names
+    assert saved.environment == loaded.environment
+    assert saved.accuracy == loaded.accuracy
+    weights = store.load_weights(trial)
+    assert {path: value.tobytes() for path, value in WEIGHTS.items()} == {
+        path: value.tobytes() for path, value in weights.items()
+    }
+
+
+def test_scores_stand_in_the_result_for_its_reader(store, trial, make_result):
+    """Accuracy, loss and F1 can be read without tlbench."""
+    store.save(trial, make_result(8), WEIGHTS)
+
+    (file,) = store.folder.glob("results/*/*/result.json")
+    content = json.loads(file.read_text())
+
+    assert 0.8 == content["scores"]["accuracy"]
+    assert {"cat", "dog"} == content["scores"]["f1"].keys()
+    assert trial.digest == content["digest"]
+
+
+def test_a_diverged_result_keeps_its_status_and_has_no_scores(store, trial, make_result):
+    """NaN is never written as a number."""
+    saved = replace(make_result(diverged=True), training_loss=(0.5, float("nan")))
+
+    store.save(trial, saved, WEIGHTS)
+
+    loaded = store.load(trial)
+    assert loaded.diverged
+    assert np.isnan(loaded.training_loss[1])
+    (file,) = store.folder.glob("results/*/*/result.json")
+    assert json.loads(file.read_text())["scores"] is None
+
+
+def test_another_environment_does_not_read_the_result(store, trial, make_result, environment):
+    """One framework version never reads what another trained."""
+    store.save(trial, make_result(), WEIGHTS)
+
+    for change in ({"keras_version": "3.0.0"}, {"backend": "jax"}, {"backend_version": "2.16.1"}, {"device": "gpu"}):
+        assert trial not in Store(store.folder, replace(environment, **change))
+
+
+def test_python_does_not_keep_results_apart(store, trial, make_result, environment):
+    """Another Python, or another name of the processor, is the same environment."""
+    store.save(trial, make_result(), WEIGHTS)
+
+    assert trial in Store(store.folder, replace(environment, python_version="3.12.0", device_name="other"))
+
+
+def test_an_unfinished_write_is_no_result(store, trial, make_result, monkeypatch):
+    """What is interrupted while it is written leaves nothing that is read."""
+
+    def interrupted(*_arguments, **_named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.save(trial, make_result(), WEIGHTS)
+    assert trial not in store
+
+    store.save(trial, make_result(), WEIGHTS)
+    assert trial in store
+
+
+def test_two_writers_of_the_same_trial_both_succeed(store, trial, make_result):
+    """Whoever comes second finds an equal result."""
+    result = make_result()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: _saved_under_lock(store, trial, result), range(8)))
+
+    assert result.accuracy == store.load(trial).accuracy
+
+
+def _saved_under_lock(store, trial, result):
+    with store.lock(trial):
+        if trial not in store:
+            store.save(trial, result, WEIGHTS)
+
+
+def test_a_damaged_result_is_named_and_kept(store, trial, make_result):
+    """The error says which folder to delete; nothing is deleted by itself."""
+    store.save(trial, make_result(), WEIGHTS)
+    (file,) = store.folder.glob("results/*/*/predictions.npz")
+    file.write_bytes(file.read_bytes()[:100])
+
+    with pytest.raises(StoreError, match=rf"{file.parent}.*delete that folder"):
+        store.load(trial)
+    assert file.exists()
+
+
+def test_a_store_of_a_newer_schema_is_refused_and_left_alone(store, trial, make_result, environment):
+    """An older tlbench does not guess."""
+    store.save(trial, make_result(), WEIGHTS)
+    marker = store.folder / "store.json"
+    marker.write_text('{"schema_version": 99}')
+    before = {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+
+    with pytest.raises(StoreError, match=r"newer tlbench.*Received: 99"):
+        Store(store.folder, environment)
+    assert before == {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"schema_version": "one"}'])
+def test_a_marker_that_is_none_is_refused(store, environment, content):
+    """A folder that says nothing of its schema is not written to."""
+    store.prepare()
+    (store.folder / "store.json").write_text(content)
+
+    with pytest.raises(StoreError, match="--tlbench-store"):
+        Store(store.folder, environment)
+
+
+def test_a_file_is_no_store(tmp_path, environment):
+    """The path has to be a folder."""
+    (tmp_path / "store").write_text("mine")
+
+    with pytest.raises(StoreError, match="must be a folder"):
+        Store(tmp_path / "store", environment)
+    assert "mine" == (tmp_path / "store").read_text()
+
+
+def test_a_store_that_cannot_be_made_is_an_error_with_its_remedy(tmp_path, environment):
+    """The message names the folder and the option."""
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(StoreError, match=r"cannot be written; choose another folder with --tlbench-store"):
+        Store(tmp_path / "file" / "store", environment).prepare()
+
+
+def test_version_control_and_backups_leave_the_store_out(store):
+    """The folder says of itself that it is a cache."""
+    store.prepare()
+
+    assert (store.folder / ".gitignore").read_text().endswith("*\n")
+    assert (store.folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")

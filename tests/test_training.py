@@ -1,0 +1,207 @@
+"""Training one trial, on a network so small that it takes seconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tlbench import metrics, transfer
+from tlbench.environment import current
+from tlbench.tasks import Task
+from tlbench.trials import Recipe
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    """Shared, so that each kind of network is traced once."""
+    from tlbench.training import Trainer
+
+    return Trainer(current())
+
+
+@pytest.fixture(scope="module")
+def source(trainer, make_trial, dataset):
+    """Weights of a trained source."""
+    return trainer.train(make_trial(seed=7), dataset, None)[1]
+
+
+def train_afresh(trial, dataset, source=None):
+    from tlbench.training import Trainer
+
+    return Trainer(current()).train(trial, dataset, source)
+
+
+def of_flows(network, flows):
+    from tlbench.networks.flows import flows as cut
+
+    layers = cut(network.build(3), network.flow_ends)
+    return transfer.paths(layer for name in flows for layer in layers[name])
+
+
+def test_a_result_holds_predictions_for_every_test_image(trainer, make_trial, dataset):
+    """Probabilities that add up to one, labels, and validation predictions after each epoch."""
+    result, _ = trainer.train(make_trial(), dataset, None)
+
+    assert "finished" == result.status
+    assert (18, 3) == result.probabilities.shape
+    assert np.allclose(1, result.probabilities.sum(axis=1), atol=1e-5)
+    assert (2, 12, 3) == result.validation_probabilities.shape
+    assert ("red", "green", "blue") == result.label_names
+    assert 2 == len(result.training_loss) == len(result.epoch_seconds)
+    assert np.isfinite(result.training_loss).all()
+
+
+def test_training_learns(trainer, make_trial, dataset):
+    """Colours are learned in some epochs; chance is a third."""
+    recipe = Recipe(learning_rate=1e-2, batch_size=8, epochs=12)
+
+    result, _ = trainer.train(make_trial(recipe=recipe), dataset, None)
+
+    assert result.accuracy > 0.7
+
+
+def test_the_same_seed_gives_the_same_predictions(trainer, make_trial, dataset):
+    """Bit for bit, in a compiled network that has trained others meanwhile and in a fresh one."""
+    trial = make_trial(seed=3)
+    first, weights = trainer.train(trial, dataset, None)
+    trainer.train(make_trial(seed=4), dataset, None)
+
+    again, _ = trainer.train(trial, dataset, None)
+    afresh, weights_afresh = train_afresh(trial, dataset)
+
+    assert first.probabilities.tobytes() == again.probabilities.tobytes()
+    assert first.probabilities.tobytes() == afresh.probabilities.tobytes()
+    assert [] == transfer.differences(weights, weights_afresh, frozenset(weights))
+
+
+def test_another_seed_gives_other_predictions(trainer, make_trial, dataset):
+    """A seed decides fresh weights and the order of the images."""
+    first, second = (trainer.train(make_trial(seed=seed), dataset, None)[0] for seed in (0, 1))
+
+    assert first.probabilities.tobytes() != second.probabilities.tobytes()
+
+
+def test_the_learning_rate_is_that_of_the_recipe(trainer, make_trial, dataset):
+    """A network that is shared between rates trains each at its own."""
+    slow, fast = (
+        trainer.train(make_trial(recipe=Recipe(rate, batch_size=8, epochs=2)), dataset, None)[1]
+        for rate in (1e-6, 1e-2)
+    )
+    from tlbench.training import fresh_weights
+
+    start = fresh_weights(make_trial().network, 3, "float32", 0)
+
+    def moved(weights):
+        return max(np.abs(weights[path] - start[path]).max() for path in weights if path.endswith("kernel"))
+
+    assert moved(slow) < 1e-4
+    assert moved(fast) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "frozen",
+    [("entry",), ("entry", "middle"), ("entry", "middle", "exit"), ("middle",)],
+    ids="+".join,
+)
+def test_frozen_flows_keep_the_bits_of_their_source(trainer, make_trial, dataset, source, frozen):
+    """Kernels and BatchNorm's moving statistics alike; every other flow is trained."""
+    trial = make_trial(initialisation=make_trial(seed=7), frozen=frozenset(frozen))
+
+    _, weights = trainer.train(trial, dataset, source)
+
+    kept = of_flows(trial.network, frozen)
+    assert [] == transfer.differences(source, weights, kept)
+    for flow in {"entry", "middle", "exit"} - set(frozen):
+        assert transfer.differences(source, weights, of_flows(trial.network, [flow]))
+
+
+def test_a_transferred_network_starts_from_its_source_with_a_fresh_head(trainer, make_trial, dataset, source):
+    """At a rate too small to matter, the body ends where the source ended, but for BatchNorm's statistics."""
+    recipe = Recipe(learning_rate=1e-12, batch_size=8, epochs=1)
+    trial = make_trial(initialisation=make_trial(seed=7), recipe=recipe)
+
+    _, weights = trainer.train(trial, dataset, source)
+
+    from tlbench.training import fresh_weights
+
+    head = fresh_weights(trial.network, 3, "float32", trial.seed)["predictions/kernel"]
+    assert np.allclose(head, weights["predictions/kernel"], atol=1e-9)
+    kernels = [path for path in source if path.endswith("kernel") and not path.startswith("predictions")]
+    assert all(np.allclose(source[path], weights[path], atol=1e-9) for path in kernels)
+
+
+def test_a_frozen_prefix_computed_once_trains_the_same_network(make_trial, dataset, source, monkeypatch):
+    """Without room for the prefix's output the network is trained whole: the same but for rounding."""
+    trial = make_trial(initialisation=make_trial(seed=7), frozen=frozenset({"entry", "middle"}))
+    cached, _ = train_afresh(trial, dataset, source)
+
+    monkeypatch.setattr("tlbench.training.PREFIX_BYTES", 0)
+    whole, _ = train_afresh(trial, dataset, source)
+
+    assert np.allclose(cached.probabilities, whole.probabilities, atol=1e-4)
+
+
+def test_a_loss_that_is_no_number_ends_the_trial_as_diverged(trainer, make_trial, dataset):
+    """It stops after the epoch in which that happens."""
+    recipe = Recipe(learning_rate=1e30, optimizer="sgd", batch_size=8, epochs=5)
+
+    result, _ = trainer.train(make_trial(recipe=recipe), dataset, None)
+
+    assert result.diverged
+    assert len(result.training_loss) < 5
+
+
+def test_a_task_relabels_and_leaves_out_classes(trainer, make_trial, dataset):
+    """red/green has two labels and no blue images."""
+    result, _ = trainer.train(make_trial(task=Task("red/green", red=["red"], green=["green"])), dataset, None)
+
+    assert ("red", "green") == result.label_names
+    assert (12, 2) == result.probabilities.shape
+
+
+def test_epochs_are_told_as_they_end(trainer, make_trial, dataset):
+    """For a line of progress."""
+    told = []
+
+    trainer.train(make_trial(), dataset, None, told.append)
+
+    assert [1, 2] == told
+
+
+def test_training_leaves_batchnorm_statistics_as_they_were_after_training(trainer, make_trial, dataset):
+    """Scoring with the statistics of test batches does not leave them in the weights."""
+    trial = make_trial()
+    _, first = trainer.train(trial, dataset, None)
+
+    graph = next(iter(trainer._graphs.values()))
+    _, second = trainer.train(trial, dataset, None)
+
+    assert graph.model is not None
+    assert [] == transfer.differences(first, second, frozenset(first))
+
+
+def test_momentum_shows_in_the_score_with_batch_statistics(make_trial, dataset):
+    """With a momentum that hardly moves, only batch statistics show all of what was learned."""
+    network = replace(make_trial().network, batchnorm_momentum=0.9999)
+    recipe = Recipe(learning_rate=1e-2, batch_size=8, epochs=8)
+
+    result, _ = train_afresh(make_trial(network=network, recipe=recipe), dataset)
+
+    assert metrics.loss(result.labels, result.batch_statistics_probabilities) < result.loss / 2
+
+
+def test_no_more_networks_are_kept_than_asked_for(make_trial, dataset):
+    """The one unused for longest goes first."""
+    from tlbench.training import Trainer
+
+    trainer = Trainer(current(), capacity=1)
+    quick = Recipe(batch_size=8, epochs=1)
+
+    trainer.train(make_trial(recipe=quick, frozen=frozenset({"entry", "middle", "exit"})), dataset, None)
+    trainer.train(
+        make_trial(recipe=quick.at(optimizer="sgd"), frozen=frozenset({"entry", "middle", "exit"})), dataset, None
+    )
+
+    assert 1 == len(trainer._graphs)

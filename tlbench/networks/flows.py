@@ -1,0 +1,67 @@
+"""The flows of a network, cut from its graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlbench.errors import ConfigurationError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+
+def flows(model: keras.Model, ends: Mapping[str, str]) -> dict[str, tuple[keras.layers.Layer, ...]]:
+    """The layers of each flow, shortcuts included, and those of the head.
+
+    Args:
+        model: A functional model.
+        ends: Name of each flow's last layer, in the order of the graph.
+
+    Returns:
+        Layers by flow, the rest of the network under `"head"`; every layer is in one flow.
+
+    Raises:
+        ConfigurationError: The network is wider than one tensor at one of the ends.
+    """
+    import keras
+
+    members: dict[str, tuple[keras.layers.Layer, ...]] = {}
+    taken: set[int] = set()
+    for name, end in ends.items():
+        cut(model, end)
+        upstream = keras.Model(model.input, model.get_layer(end).output).layers
+        members[name] = tuple(layer for layer in upstream if id(layer) not in taken)
+        taken |= {id(layer) for layer in upstream}
+    members["head"] = tuple(layer for layer in model.layers if id(layer) not in taken)
+    return members
+
+
+def cut(model: keras.Model, end: str) -> tuple[keras.Model, keras.Model]:
+    """Cut a network in two behind a layer; both parts share its variables.
+
+    Args:
+        model: A functional model.
+        end: Name of the last layer of the first part.
+
+    Returns:
+        From the network's input to that layer's output, and from there to the network's output.
+
+    Raises:
+        ConfigurationError: There is no such layer, or the second part needs more of the first than its output.
+    """
+    import keras
+
+    try:
+        tensor = model.get_layer(end).output
+        first, second = keras.Model(model.input, tensor), keras.Model(tensor, model.output)
+    except ValueError as error:
+        msg = f"The network cannot be cut behind one layer here. Received: {end!r} ({error})"
+        raise ConfigurationError(msg) from error
+    shared = {layer.name for layer in first.layers} & {layer.name for layer in second.layers if layer.weights}
+    if shared:
+        msg = f"What follows layer {end!r} also depends on layers before it: {', '.join(sorted(shared))}."
+        raise ConfigurationError(msg)
+    return first, second

@@ -1,0 +1,159 @@
+"""ImageNet weights of Xception, from the files that Keras publishes."""
+
+from __future__ import annotations
+
+import hashlib
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench.errors import ConfigurationError, WeightsError
+from tlbench.networks.xception import Xception
+
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from numpy.typing import NDArray
+
+URL = "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A published file.
+
+    Attributes:
+        name: As published below `URL`.
+        md5: Its hash, as in `keras.applications.xception`.
+        head: Whether it holds the head with ImageNet's 1,000 classes.
+    """
+
+    name: str
+    md5: str
+    head: bool
+
+
+HEADLESS = WeightsFile(
+    "xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "b0042744bf5b25fce3cb969f33bebb97", head=False
+)
+WITH_HEAD = WeightsFile("xception_weights_tf_dim_ordering_tf_kernels.h5", "0a58e3b7378bc2990ea3b43d5981f1f6", head=True)
+PUBLISHED = (HEADLESS, WITH_HEAD)
+
+
+def check_fits(network: object) -> None:
+    """Make sure that the published weights are for a network.
+
+    Raises:
+        ConfigurationError: They are not; only the full Xception, at any image size, has them.
+    """
+    fits = isinstance(network, Xception) and network.width == 1 and network.middle_modules == 8
+    if not fits:
+        msg = (
+            "Keras' ImageNet weights are those of the full Xception (width 1, 8 middle modules); use "
+            f"--tlbench-profile poster, or another --tlbench-source. Received: {network}"
+        )
+        raise ConfigurationError(msg)
+
+
+def md5(path: Path) -> str:
+    """MD5 of a file, as hexadecimal digits; Keras publishes no other hash of this kind of file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def find_weights(path: Path | None = None, published: tuple[WeightsFile, ...] = PUBLISHED, url: str = URL) -> Path:
+    """Find a file of ImageNet weights, and check that it is as published.
+
+    Args:
+        path: Where the user has it; None for Keras' cache, which it is downloaded to.
+        published: The files to accept; the first is the one to download.
+        url: Where they are published.
+
+    Returns:
+        The path of a file whose hash is a published one.
+
+    Raises:
+        WeightsError: The file is missing, cannot be downloaded, or is another one.
+    """
+    if path is None:
+        path = _download(published[0], url)
+    if not path.is_file():
+        msg = f"The weights file is not there; give --tlbench-weights the path of {published[0].name}. Received: {path}"
+        raise WeightsError(msg)
+    received, expected = md5(path), [file.md5 for file in published]
+    if received not in expected:
+        msg = (
+            f"The weights file {path} is not as published: its MD5 should be {' or '.join(expected)}; download "
+            f"{url}{published[0].name} again. Received: {received}"
+        )
+        raise WeightsError(msg)
+    return path
+
+
+def _download(file: WeightsFile, url: str) -> Path:
+    import keras
+
+    try:
+        found = keras.utils.get_file(file.name, url + file.name, cache_subdir="models", file_hash=file.md5)
+    except Exception as error:
+        msg = (
+            f"ImageNet weights could not be downloaded from {url}{file.name}; give --tlbench-weights the path of that "
+            "file, or --tlbench-source embedded or an image folder to train a source on. "
+            f"Received: {error}"
+        )
+        raise WeightsError(msg) from error
+    return Path(found)
+
+
+def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool") -> None:
+    """Load a published file into a network, topologically: layer by layer in the graph's order, whatever their names.
+
+    Args:
+        model: A full Xception; one with a head of 1,000 classes takes that of a file that has it.
+        path: A file in Keras' legacy HDF5 format.
+        body_end: The last layer before the head.
+
+    Raises:
+        WeightsError: The file is no such file, is for another architecture, or did not arrive.
+    """
+    import keras
+
+    arrays = _arrays(path)
+    body = keras.Model(model.input, model.get_layer(body_end).output)
+    target = next((part for part in (body, model) if _shapes(part) == [array.shape for array in arrays]), None)
+    if target is None:
+        msg = (
+            f"The weights file {path} is for another architecture: the network has {len(body.weights)} weights "
+            f"without its head and {len(model.weights)} with it, of other shapes or in another order. "
+            f"Received: {len(arrays)} weights"
+        )
+        raise WeightsError(msg)
+    target.load_weights(str(path))
+
+    for variable, expected in zip(target.weights, arrays, strict=True):
+        if (keras.ops.convert_to_numpy(variable) != expected).any():
+            msg = f"Weight {variable.path!r} was not loaded from {path}."
+            raise WeightsError(msg)
+
+
+def _shapes(model: keras.Model) -> list[tuple[int, ...]]:
+    return [tuple(variable.shape) for variable in model.weights]
+
+
+def _arrays(path: Path) -> list[NDArray[np.floating]]:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            groups = [file[name] for name in file.attrs["layer_names"]]
+            arrays = [group[name][()] for group in groups for name in group.attrs["weight_names"]]
+    except (OSError, KeyError) as error:
+        msg = f"The weights file {path} is not in Keras' HDF5 format, or is damaged. Received: {error}"
+        raise WeightsError(msg) from error
+    if not arrays:
+        msg = f"The weights file {path} holds no weights."
+        raise WeightsError(msg)
+    return arrays
