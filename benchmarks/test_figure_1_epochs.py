@@ -1,0 +1,43 @@
+"""Figure 1: how soon 8-classes -> cat/dog is where cat/dog ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.poster import CAT_DOG, EIGHT_CLASSES, NEGLIGIBLE, direct, moved
+from tlbench.claims import score, validation_accuracy
+from tlbench.report.figures import Figure
+
+
+if TYPE_CHECKING:
+    from tlbench.claims import Claim
+    from tlbench.study import Study
+
+
+def figure_1(study: Study) -> Figure:
+    return Figure(
+        "Figure 1",
+        "accuracy of cat/dog and of 8-classes -> cat/dog over epochs",
+        moved(study, EIGHT_CLASSES, CAT_DOG, "all"),
+        direct(study, CAT_DOG),
+    )
+
+
+def first_epoch_reaches_the_last(study: Study) -> Claim:
+    first = score(moved(study, EIGHT_CLASSES, CAT_DOG, "all"), validation_accuracy(1))
+    last = score(direct(study, CAT_DOG), validation_accuracy(-1))
+    return first.is_at_least(last, within=NEGLIGIBLE)
+
+
+@pytest.mark.tlbench_figure(declare=figure_1)
+def test_figure_1(figure):
+    """Both curves have a point for every epoch of every seed that did not diverge."""
+    assert set(figure.curves) == {figure.figure.arm.label, figure.figure.reference.label}
+
+
+@pytest.mark.tlbench_claim(declare=first_epoch_reaches_the_last)
+def test_one_transferred_epoch_is_worth_the_whole_direct_training(verdict):
+    """8-classes -> cat/dog is after its first epoch where cat/dog is after its last."""
+    assert verdict.supported, verdict

@@ -1,0 +1,76 @@
+"""Table 2: which flows to freeze."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.poster import NEGLIGIBLE, TABLE_2, frozen
+from tlbench.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, score
+from tlbench.report.tables import Column, Row, Table
+
+
+if TYPE_CHECKING:
+    from tlbench.claims import Claim
+    from tlbench.study import Study
+
+
+def table_2(study: Study) -> Table:
+    rows = []
+    for flows, (accuracy, loss) in TABLE_2.items():
+        arm = frozen(study, flows)
+        cells = {metric.name: score(arm, metric) for metric in (ACCURACY, LOSS, BATCH_STATISTICS_ACCURACY)}
+        rows.append(Row(arm.label, cells, {"accuracy": accuracy, "loss": loss}))
+    return Table(
+        "Table 2",
+        "accuracy and loss of transferred weights with flows frozen",
+        "flows",
+        (
+            Column("accuracy"),
+            Column("loss", "number", every_seed=False),
+            Column("accuracy with batch statistics", every_seed=False),
+        ),
+        tuple(rows),
+        published_by="poster",
+        notes=(
+            f"Transferred from: {study.pretrained_name}.",
+            "Far more accuracy with batch statistics would mean that BatchNorm's moving statistics lag.",
+        ),
+    )
+
+
+def entry_beats_entry_and_middle(study: Study) -> Claim:
+    return score(frozen(study, "entry")).beats(score(frozen(study, "entry+middle")))
+
+
+def none_beats_all(study: Study) -> Claim:
+    return score(frozen(study, "none")).beats(score(frozen(study, "all")))
+
+
+def none_is_at_least_as_good_as_entry(study: Study) -> Claim:
+    return score(frozen(study, "none")).is_at_least(score(frozen(study, "entry")), within=NEGLIGIBLE)
+
+
+@pytest.mark.tlbench_table(declare=table_2)
+def test_table_2(table):
+    """Every set of frozen flows is trained."""
+    assert table.filled
+
+
+@pytest.mark.tlbench_claim(declare=entry_beats_entry_and_middle)
+def test_frozen_entry_beats_frozen_entry_and_middle(verdict):
+    """The entry flow's weights are general enough to keep; the middle flow's gain from training."""
+    assert verdict.supported, verdict
+
+
+@pytest.mark.tlbench_claim(declare=none_beats_all)
+def test_training_every_flow_beats_training_the_head_alone(verdict):
+    """Re-training is necessary to achieve peak accuracy."""
+    assert verdict.supported, verdict
+
+
+@pytest.mark.tlbench_claim(declare=none_is_at_least_as_good_as_entry)
+def test_freezing_nothing_is_at_least_as_good_as_freezing_entry(verdict):
+    """With no flow frozen, transferred weights perform no worse than with the entry flow frozen."""
+    assert verdict.supported, verdict

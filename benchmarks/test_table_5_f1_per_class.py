@@ -1,0 +1,48 @@
+"""Table 5: F1 of each class after person/other -> 8-classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.poster import EIGHT_CLASSES, PERSON_OTHER, TABLE_5, moved
+from tlbench.claims import f1, f1_lead, score
+from tlbench.report.tables import Column, Row, Table
+
+
+if TYPE_CHECKING:
+    from tlbench.claims import Claim
+    from tlbench.study import Study
+
+
+def table_5(study: Study) -> Table:
+    arm = moved(study, PERSON_OTHER, EIGHT_CLASSES, "all")
+    rows = []
+    for name in study.class_names:
+        published = {"F1": TABLE_5[name]} if name in TABLE_5 else {}
+        rows.append(Row(name, {"F1": score(arm, f1(name))}, published))
+    return Table(
+        "Table 5",
+        f"F1 by class of {arm.label}",
+        "class",
+        (Column("F1", "number"),),
+        tuple(rows),
+        published_by="poster",
+    )
+
+
+def person_leads(study: Study) -> Claim:
+    return score(moved(study, PERSON_OTHER, EIGHT_CLASSES, "all"), f1_lead("person")).is_positive()
+
+
+@pytest.mark.tlbench_table(declare=table_5)
+def test_table_5(table):
+    """Every class has its F1."""
+    assert table.filled
+
+
+@pytest.mark.tlbench_claim(declare=person_leads)
+def test_person_has_the_highest_f1(verdict):
+    """A network that learned to tell persons from the rest knows persons best among eight classes."""
+    assert verdict.supported, verdict

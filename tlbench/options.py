@@ -1,0 +1,76 @@
+"""What a user can ask for, checked before anything is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench.errors import ConfigurationError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tlbench.datasets.dataset import Dataset
+    from tlbench.profiles import Profile
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asks for.
+
+    Attributes:
+        profile: The sizes of the study.
+        gpu: Whether to train on a GPU.
+        data: Image folder or archive; None for the profile's own images.
+        source: `"imagenet"`, `"embedded"`, an image folder or archive; None for the profile's own.
+        weights: The published file of ImageNet weights; None for Keras' cache.
+        skip_bad: Whether to leave out files that are no images, instead of refusing them.
+        seeds: Number of seeds.
+        store: Folder of the store.
+        report: Folder of the report.
+        plan: Whether to show what would be trained, and train nothing.
+        fail_inconclusive: Whether a claim that cannot be judged fails.
+    """
+
+    profile: Profile
+    gpu: bool
+    data: Path | None
+    source: str | None
+    weights: Path | None
+    skip_bad: bool
+    seeds: int
+    store: Path
+    report: Path
+    plan: bool
+    fail_inconclusive: bool
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            msg = f"--tlbench-seeds must be at least 1. Received: {self.seeds}"
+            raise ConfigurationError(msg)
+        if self.data is not None and self.profile.images != "natural-images":
+            msg = (
+                f"The profile {self.profile.name} has its own images; use --tlbench-profile thumbnail or poster with "
+                f"--tlbench-data, or leave one of them out. Received: --tlbench-data {self.data}"
+            )
+            raise ConfigurationError(msg)
+        for option, path in (("--tlbench-data", self.data), ("--tlbench-weights", self.weights)):
+            if path is not None and not path.exists():
+                msg = f"{option} names a file or folder that is not there. Received: {path}"
+                raise ConfigurationError(msg)
+        if self.source not in {None, "embedded", "imagenet"} and not Path(str(self.source)).exists():
+            msg = f"--tlbench-source must be embedded, imagenet or an image folder or archive. Received: {self.source}"
+            raise ConfigurationError(msg)
+        if self.weights is not None and self.resolved_source != "imagenet":
+            msg = (
+                "--tlbench-weights is a file of ImageNet weights, and the source is another one here; leave it out, or "
+                f"add --tlbench-source imagenet. Received: {self.weights}"
+            )
+            raise ConfigurationError(msg)
+
+    @property
+    def resolved_source(self) -> str | Callable[[int], Dataset]:
+        """The source, the profile's own unless the user names one."""
+        return self.source or self.profile.source

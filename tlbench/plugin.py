@@ -1,0 +1,584 @@
+"""The pytest plugin: options, markers, fixtures, header and terminal summary."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import pickle
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from tlbench.errors import ConfigurationError, DataError, TlbenchError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tlbench.claims import Claim, Verdict
+    from tlbench.options import Options
+    from tlbench.profiles import Profile
+    from tlbench.report.figures import DrawnFigure, Figure
+    from tlbench.report.files import Report
+    from tlbench.report.tables import FilledTable, Table
+    from tlbench.results import Result
+    from tlbench.runner import Runner
+    from tlbench.session import Session
+    from tlbench.study import Study
+    from tlbench.trials import Trial
+
+MARKERS = {
+    "tlbench_claim": "tlbench_claim(declare=function): the claim that the `verdict` fixture judges; the function gets the study "
+    "and the test's parameters by name, and returns a Claim.",
+    "tlbench_table": "tlbench_table(declare=function): the table that the `table` fixture fills.",
+    "tlbench_figure": "tlbench_figure(declare=function): the figure that the `figure` fixture traces.",
+}
+
+
+class DataWarning(UserWarning):
+    """The images are not quite what they should be."""
+
+
+@dataclass(frozen=True)
+class _Option:
+    """An option of the command line that is an ini setting too."""
+
+    name: str
+    help: str
+    default: str
+    flag: bool = False
+    metavar: str | None = None
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def ini(self) -> str:
+        return self.name.removeprefix("--").replace("-", "_").replace("gpu", "tlbench_gpu")
+
+    def add(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+        said = f"{self.help} (ini: {self.ini})"
+        if self.flag:
+            group.addoption(self.name, dest=self.ini, action="store_true", default=None, help=said)
+            parser.addini(self.ini, self.help, type="bool", default=False)
+        else:
+            group.addoption(self.name, dest=self.ini, metavar=self.metavar, default=None, help=said)
+            parser.addini(self.ini, self.help, type="string", default=self.default)
+
+    def value(self, config: pytest.Config) -> Any:
+        given = config.getoption(self.ini)
+        return config.getini(self.ini) if given is None else given
+
+
+OPTIONS = (
+    _Option("--gpu", "Train on a GPU, by default with the profile poster; never falls back to the CPU.", "", flag=True),
+    _Option(
+        "--tlbench-profile",
+        "Sizes of the study: miniature (drawn images, CPU, minutes; the default), thumbnail (your images at 32 px, "
+        "CPU; the default with --tlbench-data) or poster (full size; the default with --gpu).",
+        "",
+        metavar="{miniature,thumbnail,poster}",
+    ),
+    _Option(
+        "--tlbench-data",
+        "Image folder or archive (zip, tar), one folder for each class; Natural Images is downloaded where a profile "
+        "needs it and this is not given.",
+        "",
+        metavar="PATH",
+    ),
+    _Option(
+        "--tlbench-source",
+        "Where transferred weights come from: embedded (a network trained on drawn images), imagenet (profile poster), "
+        "or an image folder or archive to train one on.",
+        "",
+        metavar="PATH",
+    ),
+    _Option(
+        "--tlbench-weights", "Keras' published file of ImageNet weights, instead of its cache.", "", metavar="FILE"
+    ),
+    _Option("--tlbench-skip-bad", "Leave out files that are no images, and count them.", "", flag=True),
+    _Option("--tlbench-seeds", "Trials of each arm (default: 3).", "3", metavar="N"),
+    _Option("--tlbench-store", "Where results are kept (default: .tlbench).", ".tlbench", metavar="DIR"),
+    _Option(
+        "--tlbench-report",
+        "Where tables, figures and results.json are written (default: report in the store).",
+        "",
+        metavar="DIR",
+    ),
+    _Option(
+        "--tlbench-plan", "Show the trials, which of them are stored and what they share; train nothing.", "", flag=True
+    ),
+    _Option(
+        "--tlbench-inconclusive",
+        "What a claim does that the results cannot decide: skip (the default) or fail.",
+        "skip",
+        metavar="{skip,fail}",
+    ),
+)
+
+claim_key = pytest.StashKey["Claim"]()
+table_key = pytest.StashKey["Table"]()
+figure_key = pytest.StashKey["Figure"]()
+unfit_key = pytest.StashKey[str]()
+
+
+class Hooks:
+    """What a `conftest.py` may add."""
+
+    def pytest_tlbench_profiles(self) -> Sequence[Profile]:  # type: ignore[empty-body]
+        """Profiles of one's own: sizes, network, images and source, to be named with `--tlbench-profile`."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the hooks."""
+    pluginmanager.add_hookspecs(Hooks)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, each an ini setting too."""
+    group = parser.getgroup("tlbench", "transfer-learning benchmarks")
+    for option in OPTIONS:
+        option.add(parser, group)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options; what cannot be worked with is a usage error."""
+    for marker in MARKERS.values():
+        config.addinivalue_line("markers", marker)
+    # Keras' own conversion of TensorFlow's and PyTorch's tensors, under NumPy 2: hundreds a run, for nobody here to act on.
+    ignored = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+    config.addinivalue_line("filterwarnings", ignored)
+    given = {option.ini: option.value(config) for option in OPTIONS}
+    plugin = Plugin(config, given)
+    config.pluginmanager.register(plugin, "tlbench-session")
+    if given["tlbench_gpu"] and not config.option.collectonly and not config.option.help:
+        from tlbench import environment
+
+        with _usage_errors():
+            environment.current(gpu=True)
+
+
+class _usage_errors:  # noqa: N801
+    """Turns tlbench's errors into pytest's usage errors: one line, exit status 4."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TlbenchError):
+            raise pytest.UsageError(str(error)) from error
+
+
+def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
+    from tlbench.options import Options
+    from tlbench.profiles import PROFILES
+
+    def path(name: str, base: Path) -> Path | None:
+        return base / Path(given[name]).expanduser() if given[name] else None
+
+    # What stands in an ini file is relative to it; what is typed, to where it is typed.
+    def base(name: str) -> Path:
+        return config.invocation_params.dir if config.getoption(name) is not None else config.rootpath
+
+    gpu, data = given["tlbench_gpu"], path("tlbench_data", base("tlbench_data"))
+    named = given["tlbench_profile"] or ("poster" if gpu else "thumbnail" if data else "miniature")
+    own = (profile for profiles in config.hook.pytest_tlbench_profiles() for profile in profiles)
+    profiles = {profile.name: profile for profile in (*PROFILES, *own)}
+    if named not in profiles:
+        msg = f"--tlbench-profile must be one of {', '.join(profiles)}. Received: {named!r}"
+        raise ConfigurationError(msg)
+    source = given["tlbench_source"] or None
+    if source not in (None, "embedded", "imagenet"):
+        source = str(path("tlbench_source", base("tlbench_source")))
+    store = base("tlbench_store") / Path(given["tlbench_store"]).expanduser()
+    inconclusive = given["tlbench_inconclusive"]
+    if inconclusive not in ("skip", "fail"):
+        msg = f"--tlbench-inconclusive must be skip or fail. Received: {inconclusive!r}"
+        raise ConfigurationError(msg)
+    try:
+        seeds = int(given["tlbench_seeds"])
+    except ValueError:
+        msg = f"--tlbench-seeds must be a whole number. Received: {given['tlbench_seeds']!r}"
+        raise ConfigurationError(msg) from None
+    return Options(
+        profile=profiles[named],
+        gpu=gpu,
+        data=data,
+        source=source,
+        weights=path("tlbench_weights", base("tlbench_weights")),
+        skip_bad=given["tlbench_skip_bad"],
+        seeds=seeds,
+        store=store,
+        report=path("tlbench_report", base("tlbench_report")) or store / "report",
+        plan=given["tlbench_plan"],
+        fail_inconclusive=inconclusive == "fail",
+    )
+
+
+@dataclass
+class _Shared:
+    """What workers tell the controller: all of it values, none of it results."""
+
+    claims: list[Verdict] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+
+
+class Plugin:
+    """One pytest session's study.
+
+    Args:
+        config: Of the session.
+        given: Options and ini settings by name.
+    """
+
+    def __init__(self, config: pytest.Config, given: dict[str, Any]) -> None:
+        self._config = config
+        with _usage_errors():
+            self._options = _options(config, given)
+        self._worker = hasattr(config, "workerinput")
+        self._session: Session | None = None
+        self._runner: Runner | None = None
+        self._labels: dict[str, list[str]] = {}
+        self._plan: tuple[Trial, ...] = ()
+        self._results: dict[str, Result] = {}
+        self._shared = _Shared()
+
+    # The run, in the order in which pytest calls it.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Let a test be parametrized with what only its declaration takes."""
+        for name in MARKERS:
+            marker = metafunc.definition.get_closest_marker(name)
+            declare = marker.kwargs.get("declare") if marker else None
+            if callable(declare):  # Anything else is refused once all is collected.
+                metafunc.fixturenames += [n for n in _wanted(declare) if n not in metafunc.fixturenames]
+
+    def pytest_report_header(self) -> str | None:
+        """Say what decides the run, as far as it is known without reading images or importing a backend."""
+        from tlbench import __version__, backends
+
+        try:
+            name = backends.backend()
+            backend = f"{name} {backends.version(name)}, keras {backends.version('keras')}"
+        except TlbenchError as error:
+            backend = str(error)
+        return (
+            f"tlbench: {__version__}, {backend}, {'gpu' if self._options.gpu else 'cpu'}, "
+            f"profile {self._options.profile.name}, {self._options.seeds} seeds"
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Ask every benchmark what it needs, so that the plan is known before anything is trained."""
+        declaring = [item for item in session.items if any(item.get_closest_marker(name) for name in MARKERS)]
+        for item in declaring:
+            for name in MARKERS:
+                _declaration(item, name)
+        if not declaring or self._config.option.collectonly:
+            return
+        from tlbench.plan import ordered
+
+        with _usage_errors():
+            study = self.session.study
+            trials: list[Trial] = []
+            for item in declaring:
+                trials += self._declare(item, study)
+            self._plan = ordered(trials)
+            if not self._options.plan and any(trial not in self.session.store for trial in self._plan):
+                self.session.store.prepare()
+        for difference in self.session.warnings:
+            self._config.issue_config_time_warning(DataWarning(difference), stacklevel=2)
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Show the study that is about to run."""
+        if self._session is None or not self._plan:
+            return []
+        stored = sum(trial in self._session.store for trial in self._plan)
+        lines = [f"tlbench {name}: {value}" for name, value in self._session.header.items()]
+        lines += [f"tlbench note: {note}" for note in self._session.notes]
+        return [*lines, f"tlbench plan: {len(self._plan)} trials, {stored} of them stored"]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> bool | None:
+        """Run nothing where only the plan is asked for."""
+        return True if self._options.plan else None
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip what the dataset has no classes for."""
+        if reason := item.stash.get(unfit_key, None):
+            pytest.skip(reason)
+
+    def pytest_sessionfinish(self) -> None:
+        """Hand a worker's verdicts to the controller."""
+        if self._worker:
+            shared = base64.b64encode(pickle.dumps(self._shared)).decode()
+            self._config.workeroutput["tlbench"] = shared  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker has judged; its results are in the store."""
+        if told := getattr(node, "workeroutput", {}).get("tlbench"):
+            shared: _Shared = pickle.loads(base64.b64decode(told))  # noqa: S301 - from our own worker
+            self._shared.claims += shared.claims
+            self._shared.tables = self._shared.tables or shared.tables
+            self._shared.figures = self._shared.figures or shared.figures
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print plan, tables, figures and verdicts, and write them."""
+        if self._worker or self._config.option.collectonly:
+            return
+        if self._options.plan:
+            self._print_plan(terminalreporter)
+            return
+        shared = self._shared
+        if not (shared.claims or shared.tables or shared.figures):
+            return
+        with _usage_errors():
+            report = self._report()
+            _print_report(terminalreporter, report)
+            report.write(self._options.report)
+        terminalreporter.write_line(f"Written to {self._options.report}")
+
+    # What fixtures ask for.
+
+    @property
+    def session(self) -> Session:
+        """The run, put together when it is first asked for."""
+        if self._session is None:
+            from tlbench.session import open_session
+
+            self._session = open_session(self._options)
+        return self._session
+
+    @property
+    def fail_inconclusive(self) -> bool:
+        """Whether a claim that cannot be judged fails."""
+        return self._options.fail_inconclusive
+
+    def result(self, trial: Trial) -> Result:
+        """A trial's result, trained where it is not stored."""
+        if trial.digest not in self._results:
+            if self._runner is None:
+                self._runner = self.session.runner(self._listener())
+            self._results[trial.digest] = self._runner.result(trial)
+        return self._results[trial.digest]
+
+    def judge(self, claim: Claim) -> Verdict:
+        """The verdict on a claim; it is part of the report from then on."""
+        verdict = claim.judge(self.result, self.session.study.seeds)
+        self._shared.claims.append(verdict)
+        return verdict
+
+    def fill(self, table: Table) -> FilledTable:
+        """A table with every cell trained."""
+        from tlbench.report.tables import fill
+
+        return fill(table, self.result, self.session.study.seeds)
+
+    def trace(self, figure: Figure) -> DrawnFigure:
+        """A figure with every curve trained."""
+        from tlbench.report.figures import trace
+
+        return trace(figure, self.result, self.session.study.seeds)
+
+    # Its own affairs.
+
+    def _declare(self, item: pytest.Item, study: Study) -> list[Trial]:
+        trials: list[Trial] = []
+        named = (("tlbench_claim", claim_key), ("tlbench_table", table_key), ("tlbench_figure", figure_key))
+        for name, key in named:
+            declare = _declaration(item, name)
+            if declare is None:
+                continue
+            declared = declare(study, **_parameters(item, declare))
+            if name == "tlbench_claim":
+                test = getattr(item, "function", None)
+                declared = declared.named(item.name, (inspect.getdoc(test) or "").partition("\n")[0])
+            item.stash[key] = declared
+            needed = declared.trials(study.seeds)
+            try:
+                for trial in needed:
+                    self._check(trial)
+            except DataError as error:
+                item.stash[unfit_key] = str(error)
+                return []
+            if name == "tlbench_table" and declared not in self._shared.tables:
+                self._shared.tables.append(declared)
+            if name == "tlbench_figure" and declared not in self._shared.figures:
+                self._shared.figures.append(declared)
+            trials += needed
+            self._label(declared, study.seeds)
+        return trials
+
+    def _check(self, trial: Trial | None) -> None:
+        while trial is not None:
+            trial.task.mapping(self.session.datasets[trial.data.digest].class_names)
+            trial = trial.source
+
+    def _label(self, declared: Claim | Table | Figure, seeds: Sequence[int]) -> None:
+        for arm in declared.arms:
+            for seed in seeds:
+                trial = arm.trial(seed)
+                self._name(trial, f"{arm.label}, seed {seed}")
+                if trial.source is not None and not isinstance(arm.initialisation, type(arm)):
+                    self._name(trial.source, f"pretraining on {trial.source.data.name}")
+
+    def _name(self, trial: Trial, label: str) -> None:
+        labels = self._labels.setdefault(trial.digest, [])
+        if label not in labels:
+            labels.append(label)
+
+    def _listener(self) -> Any:
+        from tlbench.progress import Progress
+
+        missing = tuple(trial for trial in self._plan if trial not in self.session.store)
+        return Progress(self._labels, missing, self._tell())
+
+    def _tell(self) -> Callable[[str, bool], None]:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or self._worker or self._config.get_verbosity() < 0:
+            return lambda _line, _passing: None
+
+        def tell(line: str, passing: bool) -> None:
+            if not passing:
+                reporter.ensure_newline()
+                reporter.write_line(f"  {line}")
+            elif reporter.isatty:
+                reporter.rewrite(f"  {line}", erase=True)
+
+        return tell
+
+    def _stored(self, trial: Trial) -> Result | None:
+        if trial.digest in self._results:
+            return self._results[trial.digest]
+        return self.session.store.load(trial) if trial in self.session.store else None
+
+    def _report(self) -> Report:
+        from tlbench.report.figures import trace
+        from tlbench.report.files import Report
+        from tlbench.report.tables import fill
+
+        session = self.session
+        seeds = session.study.seeds
+        return Report(
+            header=session.header,
+            environment=session.environment,
+            notes=(*session.warnings, *session.notes),
+            tables=[fill(table, self._stored, seeds) for table in self._shared.tables],
+            figures=[trace(figure, self._stored, seeds) for figure in self._shared.figures],
+            verdicts=self._shared.claims,
+        )
+
+    def _print_plan(self, reporter: pytest.TerminalReporter) -> None:
+        from tlbench.report.plans import describe
+
+        reporter.section("tlbench plan")
+        if self._plan:
+            reporter.write_line(describe(self._plan, self._labels, lambda trial: trial in self.session.store))
+        else:
+            reporter.write_line("No test that was collected declares a claim, a table or a figure.")
+
+
+def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:
+    for filled in report.tables:
+        reporter.section(f"{filled.table.name}: {filled.table.title}")
+        reporter.write_line(filled.text())
+    for drawn in report.figures:
+        reporter.section(f"{drawn.figure.name}: {drawn.figure.title}")
+        reporter.write_line(drawn.text())
+    reporter.section("tlbench verdicts")
+    colours = {"supported": {"green": True}, "refuted": {"red": True}, "inconclusive": {"yellow": True}}
+    for verdict in report.verdicts:
+        reporter.write(f"{verdict.outcome:12}", **colours[verdict.outcome])
+        reporter.write_line(f" {verdict.claim.name}: {verdict.claim.statement}")
+        reporter.write_line(f"{'':13}{verdict.detail}")
+    for note in report.notes:
+        reporter.write_line(f"Note: {note}")
+
+
+_T = TypeVar("_T")
+
+
+def _declaration(item: pytest.Item, name: str) -> Callable[..., Any] | None:
+    marker = item.get_closest_marker(name)
+    if marker is None:
+        return None
+    # By keyword, since pytest takes a marker's only argument, if it is a function, for the test itself.
+    declare = marker.kwargs.get("declare")
+    if marker.args or set(marker.kwargs) != {"declare"} or not callable(declare):
+        received = ", ".join([*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())])
+        msg = (
+            f"{item.nodeid}: the marker {name} takes declare=function, from a study to what the test is about. "
+            f"Received: {received or 'nothing'}"
+        )
+        raise pytest.UsageError(msg)
+    return declare  # type: ignore[no-any-return]
+
+
+def _wanted(declare: Callable[..., Any]) -> list[str]:
+    # All parameters but the first, which is the study.
+    return list(inspect.signature(declare).parameters)[1:]
+
+
+def _parameters(item: pytest.Item, declare: Callable[..., Any]) -> dict[str, Any]:
+    wanted = _wanted(declare)
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        msg = (
+            f"{item.nodeid}: what it declares depends on {', '.join(missing)}, which the test has no parameter for. "
+            f"Received: {', '.join(given) or 'no parameters'}"
+        )
+        raise pytest.UsageError(msg)
+    return {name: given[name] for name in wanted}
+
+
+def _plugin(request: pytest.FixtureRequest) -> Plugin:
+    plugin: Plugin = request.config.pluginmanager.get_plugin("tlbench-session")
+    return plugin
+
+
+def _declared(request: pytest.FixtureRequest, key: pytest.StashKey[_T], marker: str) -> _T:
+    if key not in request.node.stash:
+        msg = f"{request.node.nodeid} uses a fixture that needs the marker {marker}."
+        raise pytest.UsageError(msg)
+    return request.node.stash[key]
+
+
+@pytest.fixture(scope="session")
+def study(request: pytest.FixtureRequest) -> Study:
+    """The study: data, network, recipe and seeds that arms have in common."""
+    return _plugin(request).session.study
+
+
+@pytest.fixture(scope="session")
+def trained(request: pytest.FixtureRequest) -> Iterator[Callable[[Trial], Result]]:
+    """A function from a trial to its result, which is trained where the store lacks it."""
+    return _plugin(request).result  # type: ignore[return-value]
+
+
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest) -> Verdict:
+    """The verdict on the test's claim; the test is skipped where there is none, or fails if so asked."""
+    plugin = _plugin(request)
+    verdict = plugin.judge(_declared(request, claim_key, "tlbench_claim"))
+    if verdict.inconclusive:
+        if plugin.fail_inconclusive:
+            pytest.fail(f"not judged: {verdict}", pytrace=False)
+        pytest.skip(f"not judged: {verdict}")
+    return verdict
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> FilledTable:
+    """The test's table, every cell trained."""
+    return _plugin(request).fill(_declared(request, table_key, "tlbench_table"))
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> DrawnFigure:
+    """The test's figure, every curve trained."""
+    return _plugin(request).trace(_declared(request, figure_key, "tlbench_figure"))

@@ -1,0 +1,78 @@
+"""How far a run has come and how long it may still take."""
+
+from __future__ import annotations
+
+import time
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tlbench.results import Result
+    from tlbench.trials import Trial
+
+# From here on minutes are exact enough.
+SHOWN_IN_SECONDS = 90
+
+
+class Progress:
+    """Tells, while trials are trained, which of how many and for how long.
+
+    Args:
+        labels: What to call each trial that is to be trained, by digest.
+        trials: The same trials.
+        tell: Shows a line; the second argument says whether the next one may replace it.
+    """
+
+    def __init__(
+        self, labels: Mapping[str, Sequence[str]], trials: tuple[Trial, ...], tell: Callable[[str, bool], None]
+    ) -> None:
+        self._labels = labels
+        self._waiting = {trial.digest: trial for trial in trials}
+        self._total = len(trials)
+        self._tell = tell
+        self._begun = 0
+        self._started = 0.0
+        self._seconds: defaultdict[object, list[float]] = defaultdict(list)
+
+    def trial_started(self, trial: Trial) -> None:
+        """A trial begins."""
+        self._begun += 1
+        self._started = time.perf_counter()
+        self._tell(self._line(trial), True)
+
+    def epoch_ended(self, trial: Trial, epoch: int) -> None:
+        """So many epochs are done."""
+        self._tell(f"{self._line(trial)}, epoch {epoch}/{trial.recipe.epochs}{self._left(trial)}", True)
+
+    def trial_ended(self, trial: Trial, result: Result) -> None:
+        """A trial is in the store."""
+        self._seconds[_kind(trial)].append(result.seconds)
+        self._waiting.pop(trial.digest, None)
+        outcome = "diverged" if result.diverged else f"accuracy {result.accuracy:.1%}"
+        self._tell(f"{self._line(trial)}: {outcome}, {result.seconds:.1f} s{self._left(None)}", False)
+
+    def _line(self, trial: Trial) -> str:
+        label = self._labels.get(trial.digest, ["outside the plan"])[0]
+        return f"trial {self._begun}/{max(self._total, self._begun)} [{label}]"
+
+    def _left(self, current: Trial | None) -> str:
+        known = [value for values in self._seconds.values() for value in values]
+        if not known:
+            return ""
+        mean = sum(known) / len(known)
+        left = 0.0
+        for trial in self._waiting.values():
+            seconds = self._seconds.get(_kind(trial))
+            left += sum(seconds) / len(seconds) if seconds else mean
+        if current is not None:
+            left -= time.perf_counter() - self._started
+        return f", {max(left, 0):.0f} s left" if left < SHOWN_IN_SECONDS else f", {left / 60:.0f} min left"
+
+
+def _kind(trial: Trial) -> object:
+    # Trials that cost about the same.
+    return trial.data, trial.network, trial.task, trial.frozen, trial.recipe.at(learning_rate=1.0)

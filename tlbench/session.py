@@ -1,0 +1,150 @@
+"""Puts a run together: options in, a study with its data, store and runner out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench import environment
+from tlbench.datasets import folder, formula, miniature, natural_images
+from tlbench.networks import imagenet
+from tlbench.runner import Runner
+from tlbench.store import Store
+from tlbench.study import Study
+from tlbench.tasks import EVERY_CLASS
+from tlbench.trials import DataReference, ImageNet, Random, Trial
+
+
+if TYPE_CHECKING:
+    from tlbench.datasets.dataset import Dataset
+    from tlbench.environment import Environment
+    from tlbench.options import Options
+    from tlbench.profiles import Profile
+    from tlbench.runner import Listener
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run, put together.
+
+    Attributes:
+        options: What the user asked for.
+        study: What arms have in common.
+        environment: What it runs on.
+        datasets: By digest.
+        store: Where results are.
+        notes: What a reader of the report must know.
+        warnings: What is not quite as it should be with the images.
+    """
+
+    options: Options
+    study: Study
+    environment: Environment
+    datasets: dict[str, Dataset]
+    store: Store
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def header(self) -> dict[str, str]:
+        """What decides the run, by name."""
+        data, study = self.datasets[self.study.data.digest], self.study
+        return {
+            "environment": str(self.environment),
+            "profile": study.profile,
+            "dataset": f"{data.name}, {len(data.images)} images in {len(data.class_names)} classes, "
+            f"digest {data.digest[:12]}",
+            "transferred from": study.pretrained_name,
+            "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
+            f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
+            "seeds": " ".join(map(str, study.seeds)),
+            "store": str(self.store.folder),
+        }
+
+    def runner(self, listener: Listener) -> Runner:
+        """A runner of the study's trials."""
+        finder = partial(imagenet.find_weights, self.options.weights)
+        return Runner(self.store, self.environment, self.datasets, listener, finder)
+
+
+def open_session(options: Options) -> Session:
+    """Read or draw the images, and put the run together; trains nothing.
+
+    Raises:
+        TlbenchError: The data, the store or an option cannot be worked with.
+    """
+    profile = options.profile
+    here = environment.current(gpu=options.gpu)
+    store = Store(options.store, here)
+    precision = "mixed_bfloat16" if options.gpu else "float32"
+
+    data = _images(profile, options)
+    datasets = {data.digest: data}
+    pretrained: ImageNet | Trial
+    if options.resolved_source == "imagenet":
+        imagenet.check_fits(profile.network)
+        path = imagenet.find_weights(options.weights)
+        pretrained, pretrained_name = ImageNet(imagenet.md5(path)), "ImageNet (Keras' published weights)"
+    else:
+        source = _source_images(profile, options)
+        datasets[source.digest] = source
+        pretrained = Trial(
+            data=DataReference(source.name, source.digest, profile.source_split),
+            task=EVERY_CLASS,
+            network=profile.network,
+            initialisation=Random(),
+            frozen=frozenset(),
+            recipe=profile.source_recipe.at(precision=precision),
+            seed=0,
+        )
+        pretrained_name = f"{source.name}, {len(source.images)} images in {len(source.class_names)} classes"
+        if source.stand_in:
+            pretrained_name += f" (stands in for {source.stand_in})"
+
+    study = Study(
+        profile=profile.name,
+        data=DataReference(data.name, data.digest, profile.split),
+        class_names=data.class_names,
+        network=profile.network,
+        recipe=profile.recipe.at(precision=precision),
+        pretrained=pretrained,
+        pretrained_name=pretrained_name,
+        seeds=tuple(range(options.seeds)),
+    )
+    notes = [
+        f"Dataset {dataset.name} is a stand-in for {dataset.stand_in}."
+        for dataset in datasets.values()
+        if dataset.stand_in
+    ]
+    notes += [note for dataset in datasets.values() for note in dataset.notes]
+    differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
+    return Session(
+        options,
+        study,
+        here,
+        datasets,
+        store,
+        notes=tuple(dict.fromkeys(notes)),
+        warnings=differences if profile.images == "natural-images" else (),
+    )
+
+
+def _images(profile: Profile, options: Options) -> Dataset:
+    size = profile.network.image_size
+    if callable(profile.images):
+        return profile.images(size)
+    if profile.images == "miniature":
+        return miniature.load_miniature(image_size=size)
+    path = options.data or natural_images.download()
+    return folder.read_images(path, size, skip_bad=options.skip_bad)
+
+
+def _source_images(profile: Profile, options: Options) -> Dataset:
+    size, source = profile.network.image_size, options.resolved_source
+    if callable(source):
+        return source(size)
+    if source == "embedded":
+        return formula.load_formula(image_size=size)
+    return folder.read_images(Path(source), size, skip_bad=options.skip_bad)
