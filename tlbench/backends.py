@@ -67,7 +67,9 @@ def device_scope(device: str) -> AbstractContextManager[Any]:
     """Place what is computed inside on `"cpu"` or `"gpu"`."""
     import keras
 
-    return keras.device(f"{device}:0")  # type: ignore[no-any-return]
+    # PyTorch tells "cpu:0" from "cpu", where Keras' variables are, and would train copies of them.
+    name = device if backend() == "torch" and device == "cpu" else f"{device}:0"
+    return keras.device(name)  # type: ignore[no-any-return]
 
 
 def compile_options(device: str) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import inspect
 import pickle
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from tlbench.trials import Trial
 
 MARKERS = {
-    "tlbench_claim": "tlbench_claim(declare=function): the claim that the `verdict` fixture judges; the function gets the study "
-    "and the test's parameters by name, and returns a Claim.",
+    "tlbench_claim": "tlbench_claim(declare=function): the claim that the `verdict` fixture judges; the function gets "
+    "the study and the test's parameters by name.",
     "tlbench_table": "tlbench_table(declare=function): the table that the `table` fixture fills.",
     "tlbench_figure": "tlbench_figure(declare=function): the figure that the `figure` fixture traces.",
 }
@@ -146,7 +147,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options; what cannot be worked with is a usage error."""
     for marker in MARKERS.values():
         config.addinivalue_line("markers", marker)
-    # Keras' own conversion of TensorFlow's and PyTorch's tensors, under NumPy 2: hundreds a run, for nobody here to act on.
+    # Keras' own conversion of TensorFlow's and PyTorch's tensors, under NumPy 2: hundreds a run, nobody's to mend here.
     ignored = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
     config.addinivalue_line("filterwarnings", ignored)
     given = {option.ini: option.value(config) for option in OPTIONS}
@@ -442,12 +443,16 @@ class Plugin:
         if reporter is None or self._worker or self._config.get_verbosity() < 0:
             return lambda _line, _passing: None
 
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+
         def tell(line: str, passing: bool) -> None:
-            if not passing:
-                reporter.ensure_newline()
-                reporter.write_line(f"  {line}")
-            elif reporter.isatty:
-                reporter.rewrite(f"  {line}", erase=True)
+            # Fixtures run while their output is captured, which these lines are no part of.
+            with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+                if not passing:
+                    reporter.ensure_newline()
+                    reporter.write_line(f"  {line}")
+                elif reporter.isatty:
+                    reporter.rewrite(f"  {line}", erase=True)
 
         return tell
 
@@ -537,15 +542,15 @@ def _parameters(item: pytest.Item, declare: Callable[..., Any]) -> dict[str, Any
 
 
 def _plugin(request: pytest.FixtureRequest) -> Plugin:
-    plugin: Plugin = request.config.pluginmanager.get_plugin("tlbench-session")
-    return plugin
+    return cast("Plugin", request.config.pluginmanager.get_plugin("tlbench-session"))
 
 
 def _declared(request: pytest.FixtureRequest, key: pytest.StashKey[_T], marker: str) -> _T:
-    if key not in request.node.stash:
+    stash: pytest.Stash = request.node.stash
+    if key not in stash:
         msg = f"{request.node.nodeid} uses a fixture that needs the marker {marker}."
         raise pytest.UsageError(msg)
-    return request.node.stash[key]
+    return stash[key]
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,7 @@ def open_session(options: Options) -> Session:
         )
         pretrained_name = f"{source.name}, {len(source.images)} images in {len(source.class_names)} classes"
         if source.stand_in:
-            pretrained_name += f" (stands in for {source.stand_in})"
+            pretrained_name += ", a stand-in (see the notes)"
 
     study = Study(
         profile=profile.name,

@@ -10,7 +10,7 @@ from tlbench.errors import TrainingError, WeightsError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import keras
 
@@ -116,6 +116,6 @@ def check_trained(before: Weights, after: Weights, trained: frozenset[str]) -> N
         raise TrainingError(msg)
 
 
-def differences(first: Mapping[str, NDArray], second: Mapping[str, NDArray], among: frozenset[str]) -> list[str]:
+def differences(first: Weights, second: Weights, among: frozenset[str]) -> list[str]:
     """Paths, sorted, of the weights whose bits differ."""
     return sorted(path for path in among if first[path].tobytes() != second[path].tobytes())

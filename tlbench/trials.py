@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 TRAINING_PATH = ("training.py", "transfer.py", "tasks.py", "datasets/dataset.py", "networks/flows.py", "backends.py")
 
 
-class Network(Protocol):
+class Network(Hashable, Protocol):
     """An architecture at one size; a frozen dataclass, since its fields are part of a trial's digest."""
 
     @property

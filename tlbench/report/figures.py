@@ -113,8 +113,9 @@ class DrawnFigure:
         for colour, (label, results) in zip(("C0", "C1"), self.curves.items(), strict=True):
             for number, result in enumerate(results.values()):
                 epochs = range(1, len(result.validation_accuracy) + 1)
-                named = {"label": label} if number == 0 else {}
-                axes.plot(epochs, result.validation_accuracy, color=colour, alpha=0.7, **named)
+                # A label that starts with an underscore stays out of the legend.
+                named = "_" if number else label
+                axes.plot(epochs, result.validation_accuracy, color=colour, alpha=0.7, label=named)
                 axes.plot(epochs, result.training_accuracy, color=colour, alpha=0.5, linestyle=":")
         axes.set(title=self.figure.title, xlabel="epoch", ylabel="accuracy (dotted: training, as reported)")
         if any(self.curves.values()):

@@ -46,9 +46,9 @@ def describe(plan: Sequence[Trial], labels: Mapping[str, Sequence[str]], stored:
     headings = ["trial", "serves", "task", "starts from", "frozen", "rate", "digest", "state"]
     uses = sum(len(labels.get(trial.digest, ["source"])) for trial in plan)
     missing = sum(not stored(trial) for trial in plan)
+    kinds = len({(trial.network, trial.task, trial.frozen) for trial in plan})
     summary = (
         f"{len(plan)} trials serve {uses} uses; {len(plan) - missing} are stored, {missing} to train. "
-        f"Images, network and recipe: {len({trial.data for trial in plan})} dataset(s), "
-        f"{len({(trial.network, trial.task, trial.frozen) for trial in plan})} combinations of task and frozen flows."
+        f"They are of {kinds} kinds (network, task and frozen flows); those of a kind share a compiled network."
     )
     return f"{tabulate(lines, headings)}\n{summary}"

@@ -1,0 +1,102 @@
+"""Keras' backends: each trains the same tiny trial."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tlbench import backends
+from tlbench.errors import ConfigurationError
+
+
+# What the backends are asked for: train a trial and a transferred one, twice, and say what came of it.
+SCRIPT = """
+import json, sys
+import numpy as np
+from pebble import Pebble
+from tlbench import transfer
+from tlbench.datasets.dataset import Dataset, Split
+from tlbench.environment import current
+from tlbench.tasks import EVERY_CLASS
+from tlbench.training import Trainer
+from tlbench.trials import DataReference, Random, Recipe, Trial
+
+generator = np.random.default_rng(0)
+labels = np.repeat(np.arange(3), 20)
+images = generator.integers(0, 160, (60, 8, 8, 3))
+images[np.arange(60), :, :, labels] += 80
+dataset = Dataset("colours", images.astype(np.uint8), labels, ("red", "green", "blue"))
+data = DataReference("colours", dataset.digest, Split(validation=0.2, test=0.3))
+recipe = Recipe(learning_rate=1e-2, batch_size=8, epochs=10)
+source = Trial(data, EVERY_CLASS, Pebble(), Random(), frozenset(), recipe, 0)
+moved = Trial(data, EVERY_CLASS, Pebble(), source, frozenset({"entry"}), recipe, 1)
+here = current()
+trainer = Trainer(here)
+first, weights = trainer.train(source, dataset, None)
+second, after = trainer.train(moved, dataset, weights)
+again, _ = trainer.train(source, dataset, None)
+print(json.dumps({
+    "backend": here.backend,
+    "accuracy": [first.accuracy, second.accuracy],
+    "repeats": bool((first.probabilities == again.probabilities).all()),
+    "kept": all((weights[p] == after[p]).all() for p in weights if p.startswith("entry")),
+    "status": [first.status, second.status],
+}))
+"""
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "jax", "torch"])
+def test_a_backend_trains_and_transfers(name):
+    """It learns, keeps frozen weights, and the same seed gives the same predictions."""
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    environment = os.environ | {"KERAS_BACKEND": name, "PYTHONPATH": str(Path(__file__).parent)}
+
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT], check=False, capture_output=True, text=True, env=environment
+    )
+
+    assert 0 == process.returncode, process.stderr
+    said = json.loads(process.stdout.splitlines()[-1])
+    assert name == said["backend"]
+    assert ["finished", "finished"] == said["status"]
+    assert said["repeats"]
+    assert said["kept"]
+    assert np.min(said["accuracy"]) > 0.6
+
+
+def test_an_unknown_backend_is_an_error(monkeypatch):
+    """It names those there are."""
+    monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+
+    with pytest.raises(ConfigurationError, match=r"tensorflow, jax, torch.*'theano'"):
+        backends.backend()
+
+
+def test_the_backend_of_keras_own_configuration_is_found(monkeypatch, tmp_path):
+    """As Keras finds it, without importing it."""
+    monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert "tensorflow" == backends.backend()
+
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+
+    assert "torch" == backends.backend()
+
+
+def test_a_backend_that_is_not_installed_is_an_error():
+    """The message says how to install it."""
+    with pytest.raises(ConfigurationError, match="pip install no-such-backend"):
+        backends.version("no-such-backend")
