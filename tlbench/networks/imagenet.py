@@ -64,13 +64,19 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def find_weights(path: Path | None = None, published: tuple[WeightsFile, ...] = PUBLISHED, url: str = URL) -> Path:
+def find_weights(
+    path: Path | None = None,
+    published: tuple[WeightsFile, ...] = PUBLISHED,
+    url: str = URL,
+    cache: Path | None = None,
+) -> Path:
     """Find a file of ImageNet weights, and check that it is as published.
 
     Args:
         path: Where the user has it; None for Keras' cache, which it is downloaded to.
         published: The files to accept; the first is the one to download.
         url: Where they are published.
+        cache: Folder to download to; None for Keras' own.
 
     Returns:
         The path of a file whose hash is a published one.
@@ -79,7 +85,7 @@ def find_weights(path: Path | None = None, published: tuple[WeightsFile, ...] = 
         WeightsError: The file is missing, cannot be downloaded, or is another one.
     """
     if path is None:
-        path = _download(published[0], url)
+        path = _download(published[0], url, cache)
     if not path.is_file():
         msg = f"The weights file is not there; give --tlbench-weights the path of {published[0].name}. Received: {path}"
         raise WeightsError(msg)
@@ -93,11 +99,13 @@ def find_weights(path: Path | None = None, published: tuple[WeightsFile, ...] = 
     return path
 
 
-def _download(file: WeightsFile, url: str) -> Path:
+def _download(file: WeightsFile, url: str, cache: Path | None) -> Path:
     import keras
 
     try:
-        found = keras.utils.get_file(file.name, url + file.name, cache_subdir="models", file_hash=file.md5)
+        found = keras.utils.get_file(
+            file.name, url + file.name, cache_subdir="models", file_hash=file.md5, cache_dir=cache
+        )
     except Exception as error:
         msg = (
             f"ImageNet weights could not be downloaded from {url}{file.name}; give --tlbench-weights the path of that "
