@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tlbench.environment import current
@@ -18,12 +20,14 @@ class Log:
         self.started, self.ended = [], []
 
     def trial_started(self, trial):
+        """Part of the listener's protocol, as the others."""
         self.started.append(trial)
 
-    def epoch_ended(self, trial, epoch):
-        pass
+    def epoch_ended(self, _trial, _epoch):
+        """Of no interest here."""
 
-    def trial_ended(self, trial, result):
+    def trial_ended(self, trial, _result):
+        """Its result is in the store."""
         self.ended.append(trial)
 
 
@@ -88,10 +92,8 @@ def test_an_interrupted_trial_is_trained_again_and_others_are_not(make_runner, m
     assert result.probabilities.tobytes() == runner.result(other).probabilities.tobytes()
 
 
-def test_a_trial_on_unknown_data_is_an_error(make_runner, make_trial, trial, dataset):
+def test_a_trial_on_unknown_data_is_an_error(make_runner, make_trial, trial):
     """The digest says what is missing."""
-    from dataclasses import replace
-
     runner, _ = make_runner()
 
     with pytest.raises(ConfigurationError, match="Received: 0000"):

@@ -38,6 +38,7 @@ def test_equal_trials_have_equal_digests(make_trial):
         {"initialisation": ImageNet("0a58e3b7378bc2990ea3b43d5981f1f6")},
         {"recipe": Recipe(learning_rate=2e-3, batch_size=8, epochs=2)},
         {"recipe": Recipe(learning_rate=1e-3, batch_size=8, epochs=3)},
+        {"recipe": Recipe(learning_rate=1e-3, batch_size=8, epochs=2, schedule="cosine")},
         {"recipe": Recipe(learning_rate=1e-3, batch_size=4, epochs=2)},
         {"recipe": Recipe(learning_rate=1e-3, batch_size=8, epochs=2, optimizer="sgd")},
         {"recipe": Recipe(learning_rate=1e-3, batch_size=8, epochs=2, precision="mixed_bfloat16")},
@@ -120,3 +121,15 @@ def test_a_recipe_refuses_what_cannot_train(change):
     """Rates and counts are positive."""
     with pytest.raises(ConfigurationError, match="must be positive"):
         Recipe(**change)
+
+
+def test_a_constant_learning_rate_is_the_same_in_every_epoch():
+    """As Keras trains without a schedule."""
+    assert [0.1, 0.1] == [Recipe(learning_rate=0.1, epochs=2).rate(epoch) for epoch in range(2)]
+
+
+def test_a_cosine_falls_from_the_learning_rate_towards_zero():
+    """Since cos 0 = 1, cos 60 degrees = 1/2, cos 120 degrees = -1/2."""
+    recipe = Recipe(learning_rate=0.1, epochs=3, schedule="cosine")
+
+    assert [0.1, 0.075, 0.025] == pytest.approx([recipe.rate(epoch) for epoch in range(3)])

@@ -50,10 +50,9 @@ MINIATURE = Profile(
     images="miniature",
     source="embedded",
     network=Xception(image_size=32, width=1 / 8, middle_modules=2, stem_stride=1, batchnorm_momentum=0.9),
-    recipe=Recipe(learning_rate=1e-3, batch_size=32, epochs=10),
-    # Many images to test on, few to train on: transfer matters where images are scarce.
-    split=Split(validation=0.25, test=0.4, training_images=800),
-    source_recipe=Recipe(learning_rate=1e-3, batch_size=32, epochs=8),
+    recipe=Recipe(learning_rate=1e-3, schedule="cosine", batch_size=32, epochs=6),
+    split=Split(validation=0.2, test=0.3),
+    source_recipe=Recipe(learning_rate=3e-3, schedule="cosine", batch_size=32, epochs=8),
 )
 
 THUMBNAIL = Profile(

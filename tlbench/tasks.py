@@ -28,6 +28,8 @@ class Task:
 
     A group of `...` takes every class that no other group names; classes that
     are in no group are left out. A task without groups keeps every class.
+    A group has a list of classes, even of one: a lone string would be taken
+    for a list of letters, and is refused.
 
     Attributes:
         name: What tables call it; tasks with equal groups are equal.
@@ -38,6 +40,10 @@ class Task:
     groups: tuple[tuple[str, tuple[str, ...] | None], ...]
 
     def __init__(self, name: str, /, **groups: Sequence[str] | EllipsisType) -> None:
+        for label, classes in groups.items():
+            if isinstance(classes, str) or not (classes is ... or len(classes)):
+                msg = f"Group {label!r} of task {name!r} needs a list of classes, or `...`. Received: {classes!r}"
+                raise ConfigurationError(msg)
         frozen = tuple((label, None if classes is ... else tuple(classes)) for label, classes in groups.items())
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "groups", frozen)
@@ -67,11 +73,11 @@ class Task:
             Shape (classes,); -1 for a class that the task leaves out.
 
         Raises:
-            DataError: The dataset lacks a class that the task names.
+            DataError: The dataset lacks a class that the task names, or has none for a group of `...`.
         """
         if not self.groups:
-            return np.arange(len(class_names))
-        mapping = np.full(len(class_names), -1)
+            return np.arange(len(class_names), dtype=np.int64)
+        mapping = np.full(len(class_names), -1, dtype=np.int64)
         position = {class_name: index for index, class_name in enumerate(class_names)}
         for label, (_, classes) in enumerate(self.groups):
             for class_name in classes or ():
@@ -84,6 +90,12 @@ class Task:
                 mapping[position[class_name]] = label
         for label, (_, classes) in enumerate(self.groups):
             if classes is None:
+                if (mapping >= 0).all():
+                    msg = (
+                        f"Group {self.groups[label][0]!r} of task {self.name!r} takes the classes that the others "
+                        f"leave, and they leave none. The dataset's classes: {', '.join(class_names)}"
+                    )
+                    raise DataError(msg)
                 mapping[mapping < 0] = label
         return mapping
 
@@ -122,7 +134,7 @@ def examples(dataset: Dataset, indices: NDArray[np.int64], task: Task) -> Exampl
         task: The labelling.
 
     Raises:
-        DataError: The dataset lacks a class that the task names.
+        DataError: The dataset lacks a class that the task names, or has none for a group of `...`.
     """
     labels = task.mapping(dataset.class_names)[dataset.labels[indices]]
     return Examples(dataset.images, indices[labels >= 0], labels[labels >= 0])

@@ -220,7 +220,6 @@ class _Graph:
         optimizer = self.trained.optimizer
         for variable, value in zip(optimizer.variables, self._optimizer_start, strict=True):
             variable.assign(value)
-        optimizer.learning_rate = trial.recipe.learning_rate
 
         is_weight = {variable.path for variable in self.model.weights}
         for variable in self.model.variables:
@@ -245,6 +244,7 @@ class _Graph:
         for epoch in range(recipe.epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(training))
             batches = _Batches(x, order, min(recipe.batch_size, len(training)), training.labels)
+            self.trained.optimizer.learning_rate = recipe.rate(epoch)
             started = time.perf_counter()
             history = self.trained.fit(batches, epochs=1, shuffle=False, verbose=0).history
             run.epoch_seconds.append(time.perf_counter() - started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -51,7 +52,9 @@ class Recipe:
     last incomplete batch.
 
     Attributes:
-        learning_rate: Step size of the optimizer; constant.
+        learning_rate: Step size of the optimizer, in the first epoch.
+        schedule: `"constant"`, or `"cosine"`: from epoch to epoch it falls towards zero along half a cosine
+            (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5, without restarts).
         optimizer: Keras' name of the optimizer; its other parameters are Keras' defaults.
         batch_size: Images per step.
         epochs: Passes over the training images.
@@ -59,6 +62,7 @@ class Recipe:
     """
 
     learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
     batch_size: int = 32
     epochs: int = 10
@@ -69,6 +73,12 @@ class Recipe:
             if not getattr(self, name) > 0:
                 msg = f"A recipe's {name} must be positive. Received: {name}={getattr(self, name)!r}"
                 raise ConfigurationError(msg)
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 0."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
 
     def at(self, **changes: Any) -> Recipe:
         """The same recipe but for these attributes."""

@@ -26,8 +26,9 @@ class Split:
         test: Share of each class that goes to the test.
         training_images:
             At most so many training images in all, with the classes in their
-            own proportions; None takes what validation and test leave.
-        seed: Seeds the choice of images.
+            own proportions and at least one of each; more images contain
+            fewer. None takes what validation and test leave.
+        seed: Seeds the choice of images; not negative.
     """
 
     validation: float = 0.1
@@ -44,6 +45,9 @@ class Split:
             raise ConfigurationError(msg)
         if self.training_images is not None and self.training_images < 1:
             msg = f"training_images must be positive. Received: training_images={self.training_images!r}"
+            raise ConfigurationError(msg)
+        if self.seed < 0:
+            msg = f"The seed of a split must not be negative. Received: seed={self.seed!r}"
             raise ConfigurationError(msg)
 
 
@@ -89,11 +93,22 @@ class Dataset:
                 f"Received: labels of shape {self.labels.shape}"
             )
             raise DataError(msg)
-        counts = self.counts
-        if len(counts) < 2:
-            msg = f"Dataset {self.name!r} needs at least two classes. Received: {list(self.class_names)}"
+        if len(self.class_names) < 2 or len(set(self.class_names)) != len(self.class_names):
+            msg = (
+                f"Dataset {self.name!r} needs at least two classes, each of another name. "
+                f"Received: {list(self.class_names)}"
+            )
             raise DataError(msg)
-        for class_name, count in counts.items():
+        if not np.issubdtype(self.labels.dtype, np.integer):
+            msg = f"The labels of dataset {self.name!r} must be integers. Received: {self.labels.dtype}"
+            raise DataError(msg)
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
+            msg = (
+                f"The labels of dataset {self.name!r} must count its {len(self.class_names)} classes from 0. "
+                f"Received: labels from {self.labels.min()} to {self.labels.max()}"
+            )
+            raise DataError(msg)
+        for class_name, count in self.counts.items():
             if not count:
                 msg = f"Class {class_name!r} of dataset {self.name!r} has no images."
                 raise DataError(msg)
@@ -122,15 +137,17 @@ class Dataset:
             split: Shares and seed.
 
         Returns:
-            Disjoint indices; the same ones for equal images and splits.
+            Disjoint indices; the same ones for equal labels, class names and splits.
 
         Raises:
-            DataError: A class has too few images to put one in each part.
+            DataError: A class has too few images to put one in each part, or there are more classes than
+                training images are asked for.
         """
         training, validation, test = [], [], []
         for label, class_name in enumerate(self.class_names):
-            # A generator for each class: adding a class leaves the others' images where they were.
-            generator = np.random.default_rng([split.seed, label])
+            # A generator for each class, seeded by its name: another class leaves this one's images where they were.
+            name_digest = hashlib.sha256(class_name.encode(errors="surrogatepass")).digest()
+            generator = np.random.default_rng([split.seed, int.from_bytes(name_digest[:8], "little")])
             indices = generator.permutation(np.flatnonzero(self.labels == label))
             count = len(indices)
             n_test = max(1, round(count * split.test))
@@ -145,9 +162,32 @@ class Dataset:
             validation.append(indices[n_test : n_test + n_validation])
             training.append(indices[n_test + n_validation :])
 
+        chosen = np.concatenate(training)
         if split.training_images is not None:
-            available = sum(map(len, training))
-            share = min(1.0, split.training_images / available)
-            training = [indices[: max(1, round(len(indices) * share))] for indices in training]
+            if split.training_images < len(training):
+                msg = (
+                    f"Dataset {self.name!r} needs at least one training image for each of its {len(training)} classes. "
+                    f"Received: training_images={split.training_images!r}"
+                )
+                raise DataError(msg)
+            # How deep each image stands in its class: the uppermost are in the classes' proportions, each class's first
+            # one among them.
+            depths = [(np.arange(len(indices)) + 0.5) / len(indices) for indices in training]
+            for of_class in depths:
+                of_class[0] = 0
+            depth = np.concatenate(depths)
+            chosen = chosen[np.argsort(depth, kind="stable")[: split.training_images]]
 
-        return Parts(*(np.sort(np.concatenate(part)) for part in (training, validation, test)))
+        return Parts(np.sort(chosen), np.sort(np.concatenate(validation)), np.sort(np.concatenate(test)))
+
+    def duplicates_across(self, parts: Parts) -> int:
+        """Number of test images that training or validation hold as well, pixel by pixel.
+
+        Args:
+            parts: Of this dataset; every image of them is read.
+        """
+        seen = {self._image_digest(index) for part in (parts.training, parts.validation) for index in part}
+        return sum(self._image_digest(index) in seen for index in parts.test)
+
+    def _image_digest(self, index: np.int64) -> bytes:
+        return hashlib.sha256(np.ascontiguousarray(self.images[index]).data).digest()

@@ -32,20 +32,30 @@ def looks_like_natural_images(dataset: Dataset) -> bool:
 
 
 def count_differences(dataset: Dataset) -> tuple[str, ...]:
-    """What differs from the published numbers of images, a sentence for each class and one for the total."""
+    """What differs from the published numbers of images.
+
+    Args:
+        dataset: Its class names and numbers of images are compared, not the images.
+
+    Returns:
+        A sentence for each class that differs and one for the total; none where nothing does.
+    """
+    counts = dataset.counts
     differences = [
-        f"Class {name} of {dataset.name} has {dataset.counts.get(name, 0)} images; {published} were published."
-        for name, published in COUNTS.items()
-        if dataset.counts.get(name, 0) != published
+        f"Class {name} of {dataset.name} has {counts.get(name, 0):,} images; {COUNTS.get(name, 0):,} were published."
+        for name in sorted({*COUNTS, *counts})
+        if counts.get(name, 0) != COUNTS.get(name, 0)
     ]
     if differences:
         total = sum(COUNTS.values())
-        differences.append(f"{dataset.name} has {len(dataset.images):,} images; {total:,} were published.")
+        differences.append(f"{dataset.name} has {len(dataset.images):,} images in all; {total:,} were published.")
     return tuple(differences)
 
 
 def download() -> Path:
     """Download the published images through kagglehub, or find them in its cache.
+
+    The cache is where `KAGGLEHUB_CACHE` says, or else `~/.cache/kagglehub`.
 
     Returns:
         A folder for `tlbench.datasets.folder.read_images`.
@@ -53,14 +63,23 @@ def download() -> Path:
     Raises:
         DataError: kagglehub is not installed, or the download fails.
     """
-    remedy = "give --tlbench-data the path of the folder or archive"
+    remedy = "give the path of the folder or archive with --tlbench-data PATH"
     try:
         import kagglehub
     except ImportError as error:
-        msg = f'Natural Images is downloaded with kagglehub: pip install "tlbench[download]", or {remedy}.'
+        msg = (
+            f'Natural Images ({HANDLE}) is downloaded with kagglehub: pip install "tlbench[download]", or {remedy}. '
+            f"Received: {error}"
+        )
         raise DataError(msg) from error
     try:
-        return Path(kagglehub.dataset_download(HANDLE))
+        downloaded = Path(kagglehub.dataset_download(HANDLE))
     except Exception as error:
-        msg = f"Natural Images could not be downloaded from Kaggle ({HANDLE}); {remedy}. Received: {error}"
+        msg = (
+            f"Natural Images ({HANDLE}) could not be downloaded from Kaggle: try again, or {remedy}. "
+            f"Received: {type(error).__name__}: {error}"
+        )
         raise DataError(msg) from error
+    # Everything is there twice: here, and in a folder `data` beside it.
+    images = downloaded / "natural_images"
+    return images if images.is_dir() else downloaded

@@ -24,15 +24,22 @@ def flows(model: keras.Model, ends: Mapping[str, str]) -> dict[str, tuple[keras.
         Layers by flow, the rest of the network under `"head"`; every layer is in one flow.
 
     Raises:
-        ConfigurationError: The network is wider than one tensor at one of the ends.
+        ConfigurationError: The network is wider than one tensor at one of the ends, or they are not in its order.
     """
     import keras
+
+    if "head" in ends:
+        msg = f"The flow 'head' is what follows the last end; name this one otherwise. Received: {dict(ends)}"
+        raise ConfigurationError(msg)
 
     members: dict[str, tuple[keras.layers.Layer, ...]] = {}
     taken: set[int] = set()
     for name, end in ends.items():
         cut(model, end)
         upstream = keras.Model(model.input, model.get_layer(end).output).layers
+        if not taken < {id(layer) for layer in upstream}:
+            msg = f"Flows' ends must be in the order of the graph: {name!r} has no layers. Received: {dict(ends)}"
+            raise ConfigurationError(msg)
         members[name] = tuple(layer for layer in upstream if id(layer) not in taken)
         taken |= {id(layer) for layer in upstream}
     members["head"] = tuple(layer for layer in model.layers if id(layer) not in taken)
@@ -56,9 +63,16 @@ def cut(model: keras.Model, end: str) -> tuple[keras.Model, keras.Model]:
 
     try:
         tensor = model.get_layer(end).output
+    except ValueError as error:
+        msg = f"The network has no layer to cut it behind. Received: {end!r}"
+        raise ConfigurationError(msg) from error
+    try:
         first, second = keras.Model(model.input, tensor), keras.Model(tensor, model.output)
     except ValueError as error:
-        msg = f"The network cannot be cut behind one layer here. Received: {end!r} ({error})"
+        msg = (
+            "The network cannot be cut behind this layer: its outputs do not depend on this layer's output alone; cut "
+            f"where one tensor holds all, behind an `add` for instance. Received: {end!r} ({error})"
+        )
         raise ConfigurationError(msg) from error
     shared = {layer.name for layer in first.layers} & {layer.name for layer in second.layers if layer.weights}
     if shared:

@@ -103,43 +103,49 @@ def _download(file: WeightsFile, url: str, cache: Path | None) -> Path:
     import keras
 
     try:
+        if cache is not None:
+            # Keras downloads to /tmp where this folder is missing.
+            cache.mkdir(parents=True, exist_ok=True)
         found = keras.utils.get_file(
             file.name, url + file.name, cache_subdir="models", file_hash=file.md5, cache_dir=cache
         )
     except Exception as error:
         msg = (
-            f"ImageNet weights could not be downloaded from {url}{file.name}; give --tlbench-weights the path of that "
-            "file, or --tlbench-source embedded or an image folder to train a source on. "
+            f"ImageNet weights could not be downloaded from {url}{file.name} (MD5 {file.md5}); give "
+            "--tlbench-weights the path of that file, or --tlbench-source embedded or an image folder to train a "
+            "source on. "
             f"Received: {error}"
         )
         raise WeightsError(msg) from error
     return Path(found)
 
 
-def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool") -> None:
-    """Load a published file into a network, topologically: layer by layer in the graph's order, whatever their names.
+def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool", *, head: bool = False) -> None:
+    """Load a published file into a network, topologically: weight by weight in the graph's order, whatever their names.
+
+    `keras.Model.load_weights` does the same, but loads a file with a head only
+    into a network with that head, and goes by the file's extension.
 
     Args:
-        model: A full Xception; one with a head of 1,000 classes takes that of a file that has it.
+        model: A full Xception.
         path: A file in Keras' legacy HDF5 format.
         body_end: The last layer before the head.
+        head: Whether to load the head as well, which needs a file that has it and a network with as many classes.
+            Otherwise the network's head stays as it is, and a file's is left out.
 
     Raises:
-        WeightsError: The file is no such file, is for another architecture, or did not arrive.
+        WeightsError: The file is no such file, is for another architecture, or did not arrive. Unless it did not
+            arrive, the network is as before.
     """
     import keras
 
     arrays = _arrays(path)
     body = keras.Model(model.input, model.get_layer(body_end).output)
-    target = next((part for part in (body, model) if _shapes(part) == [array.shape for array in arrays]), None)
-    if target is None:
-        msg = (
-            f"The weights file {path} is for another architecture: the network has {len(body.weights)} weights "
-            f"without its head and {len(model.weights)} with it, of other shapes or in another order. "
-            f"Received: {len(arrays)} weights"
-        )
-        raise WeightsError(msg)
-    target.load_weights(str(path))
+    target = model if head else body
+    if not head:
+        arrays = arrays[: len(body.weights)] + _without_head(arrays[len(body.weights) :])
+    _check_shapes(target, arrays, path)
+    target.set_weights(arrays)
 
     for variable, expected in zip(target.weights, arrays, strict=True):
         if (keras.ops.convert_to_numpy(variable) != expected).any():
@@ -147,8 +153,25 @@ def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool") -> 
             raise WeightsError(msg)
 
 
-def _shapes(model: keras.Model) -> list[tuple[int, ...]]:
-    return [tuple(variable.shape) for variable in model.weights]
+def _without_head(arrays: list[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
+    """Nothing, where these are the kernel and the bias of a dense layer; else all of them."""
+    return [] if [array.ndim for array in arrays] == [2, 1] else arrays
+
+
+def _check_shapes(model: keras.Model, arrays: list[NDArray[np.floating]], path: Path) -> None:
+    if len(model.weights) != len(arrays):
+        msg = (
+            f"The weights file {path} is for another architecture: the network has {len(model.weights)} weights to "
+            f"load. Received: {len(arrays)} weights"
+        )
+        raise WeightsError(msg)
+    for variable, array in zip(model.weights, arrays, strict=True):
+        if tuple(variable.shape) != array.shape:
+            msg = (
+                f"The weights file {path} is for another architecture: weight {variable.path!r} has shape "
+                f"{tuple(variable.shape)}. Received: {array.shape}"
+            )
+            raise WeightsError(msg)
 
 
 def _arrays(path: Path) -> list[NDArray[np.floating]]:
@@ -158,8 +181,8 @@ def _arrays(path: Path) -> list[NDArray[np.floating]]:
         with h5py.File(path, "r") as file:
             groups = [file[name] for name in file.attrs["layer_names"]]
             arrays = [group[name][()] for group in groups for name in group.attrs["weight_names"]]
-    except (OSError, KeyError) as error:
-        msg = f"The weights file {path} is not in Keras' HDF5 format, or is damaged. Received: {error}"
+    except (OSError, KeyError, TypeError) as error:
+        msg = f"The weights file {path} is not in Keras' legacy HDF5 format, or is damaged. Received: {error}"
         raise WeightsError(msg) from error
     if not arrays:
         msg = f"The weights file {path} holds no weights."

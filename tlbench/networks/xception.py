@@ -49,8 +49,14 @@ class Xception:
             if not isinstance(value, int) or value < smallest:
                 msg = f"Xception's {name} must be a whole number of at least {smallest}. Received: {name}={value!r}"
                 raise ConfigurationError(msg)
-        if not self.width > 0:
-            msg = f"Xception's width must be positive. Received: width={self.width!r}"
+        if not 0 < self.width < float("inf"):
+            msg = f"Xception's width must be a positive number. Received: width={self.width!r}"
+            raise ConfigurationError(msg)
+        if self.image_size < 3 + 2 * self.stem_stride:
+            msg = (
+                f"Xception's first two convolutions need images of at least {3 + 2 * self.stem_stride} pixels at this "
+                f"stem_stride. Received: stem_stride={self.stem_stride!r}, image_size={self.image_size!r}"
+            )
             raise ConfigurationError(msg)
         if not 0 < self.batchnorm_momentum < 1:
             msg = (
@@ -63,8 +69,8 @@ class Xception:
     def flow_ends(self) -> dict[str, str]:
         """The last layer of each flow, in the order of the graph.
 
-        Each flow ends at the `add` (before the ReLU of the module that
-        follows), where the graph is a single tensor wide.
+        Entry and middle flow end at an `add` (before the ReLU of the module
+        that follows), where the graph is a single tensor wide.
         """
         return {
             "entry": "block4_add",
