@@ -99,7 +99,7 @@ OPTIONS = (
         "--tlbench-weights", "Keras' published file of ImageNet weights, instead of its cache.", "", metavar="FILE"
     ),
     _Option("--tlbench-skip-bad", "Leave out files that are no images, and count them.", "", flag=True),
-    _Option("--tlbench-seeds", "Trials of each arm (default: 3).", "3", metavar="N"),
+    _Option("--tlbench-seeds", "Trials of each arm (default: the profile's, 3 or more).", "", metavar="N"),
     _Option("--tlbench-store", "Where results are kept (default: .tlbench).", ".tlbench", metavar="DIR"),
     _Option(
         "--tlbench-report",
@@ -198,7 +198,7 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         msg = f"--tlbench-inconclusive must be skip or fail. Received: {inconclusive!r}"
         raise ConfigurationError(msg)
     try:
-        seeds = int(given["tlbench_seeds"])
+        seeds = int(given["tlbench_seeds"] or profiles[named].seeds)
     except ValueError:
         msg = f"--tlbench-seeds must be a whole number. Received: {given['tlbench_seeds']!r}"
         raise ConfigurationError(msg) from None
