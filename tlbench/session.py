@@ -119,6 +119,8 @@ def open_session(options: Options) -> Session:
         if dataset.stand_in
     ]
     notes += [note for dataset in datasets.values() for note in dataset.notes]
+    if copies := data.duplicates_across(data.parts(profile.split)):
+        notes.append(f"{copies} test images of {data.name} are, pixel by pixel, also among those it trains on.")
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
     return Session(
         options,
