@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.claims import Margin
+from tlbench.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, MACRO_F1, Margin, score
+from tlbench.report.tables import Column, Row, Table
 from tlbench.tasks import Task
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlbench.claims import Metric
     from tlbench.study import Study
     from tlbench.trials import Arm
 
@@ -96,3 +100,36 @@ def moved(study: Study, source: Task, target: Task, flows: str) -> Arm:
     """An arm of Table 4: a network trained on one task goes on to another."""
     label = f"{source.name} -> {target.name}, frozen {flows}"
     return study.transferred(label, source=direct(study, source), task=target, frozen=FROZEN[flows])
+
+
+COLUMNS = {
+    ACCURACY: Column(ACCURACY.name),
+    LOSS: Column(LOSS.name, "number", every_seed=False),
+    MACRO_F1: Column(MACRO_F1.name, "number", every_seed=False),
+    BATCH_STATISTICS_ACCURACY: Column(BATCH_STATISTICS_ACCURACY.name, every_seed=False),
+}
+
+
+def table_of_scores(
+    heading: tuple[str, str, str],
+    arms: Iterable[tuple[Arm, tuple[str, str]]],
+    metrics: tuple[Metric, ...],
+    notes: tuple[str, ...] = (),
+) -> Table:
+    """A table with an arm in each row, beside the accuracy and loss that the poster printed for it.
+
+    Args:
+        heading: Name, title, and what the rows are.
+        arms: With the printed accuracy and loss.
+        metrics: The columns.
+        notes: Sentences below the table.
+    """
+    rows = tuple(
+        Row(
+            arm.label,
+            {metric.name: score(arm, metric) for metric in metrics},
+            {ACCURACY.name: accuracy, LOSS.name: loss},
+        )
+        for arm, (accuracy, loss) in arms
+    )
+    return Table(*heading, tuple(COLUMNS[metric] for metric in metrics), rows, published_by="poster", notes=notes)

@@ -6,33 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import LEARNING_RATES, TABLE_1, initialised
+from benchmarks.poster import LEARNING_RATES, TABLE_1, initialised, table_of_scores
 from tlbench.claims import ACCURACY, LOSS, MACRO_F1, score
-from tlbench.report.tables import Column, Row, Table
 
 
 if TYPE_CHECKING:
     from tlbench.claims import Claim
+    from tlbench.report.tables import Table
     from tlbench.study import Study
 
 
 def table_1(study: Study) -> Table:
-    rows = []
-    for (weights, rate), (accuracy, loss) in TABLE_1.items():
-        arm = initialised(study, weights, rate)
-        cells = {metric.name: score(arm, metric) for metric in (ACCURACY, LOSS, MACRO_F1)}
-        rows.append(Row(arm.label, cells, {"accuracy": accuracy, "loss": loss}))
-    return Table(
-        "Table 1",
-        "accuracy and loss with random and transferred weights, by learning rate",
-        "weights",
-        (
-            Column("accuracy"),
-            Column("loss", "number", every_seed=False),
-            Column("macro-F1", "number", every_seed=False),
-        ),
-        tuple(rows),
-        published_by="poster",
+    return table_of_scores(
+        ("Table 1", "accuracy and loss with random and transferred weights, by learning rate", "weights"),
+        [(initialised(study, weights, rate), printed) for (weights, rate), printed in TABLE_1.items()],
+        (ACCURACY, LOSS, MACRO_F1),
         notes=(f"Transferred from: {study.pretrained_name}.",),
     )
 

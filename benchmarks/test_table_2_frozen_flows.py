@@ -6,33 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import NEGLIGIBLE, TABLE_2, frozen
+from benchmarks.poster import NEGLIGIBLE, TABLE_2, frozen, table_of_scores
 from tlbench.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, score
-from tlbench.report.tables import Column, Row, Table
 
 
 if TYPE_CHECKING:
     from tlbench.claims import Claim
+    from tlbench.report.tables import Table
     from tlbench.study import Study
 
 
 def table_2(study: Study) -> Table:
-    rows = []
-    for flows, (accuracy, loss) in TABLE_2.items():
-        arm = frozen(study, flows)
-        cells = {metric.name: score(arm, metric) for metric in (ACCURACY, LOSS, BATCH_STATISTICS_ACCURACY)}
-        rows.append(Row(arm.label, cells, {"accuracy": accuracy, "loss": loss}))
-    return Table(
-        "Table 2",
-        "accuracy and loss of transferred weights with flows frozen",
-        "flows",
-        (
-            Column("accuracy"),
-            Column("loss", "number", every_seed=False),
-            Column("accuracy with batch statistics", every_seed=False),
-        ),
-        tuple(rows),
-        published_by="poster",
+    return table_of_scores(
+        ("Table 2", "accuracy and loss of transferred weights with flows frozen", "flows"),
+        [(frozen(study, flows), printed) for flows, printed in TABLE_2.items()],
+        (ACCURACY, LOSS, BATCH_STATISTICS_ACCURACY),
         notes=(
             f"Transferred from: {study.pretrained_name}.",
             "Far more accuracy with batch statistics would mean that BatchNorm's moving statistics lag.",
