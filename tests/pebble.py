@@ -1,8 +1,10 @@
-"""A network for tests."""
+"""A network for tests, and weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,16 @@ class Pebble:
         x = layers.GlobalAveragePooling2D(dtype=dtype, name="pool")(x)
         outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="predictions")(x)
         return Model(inputs, outputs, name="pebble")
+
+
+def randomise(model, generator):
+    """Draw all weights so that signals neither die out nor explode: outputs depend on every layer and image."""
+
+    def draw(weight):
+        if weight.ndim == 1:
+            return generator.uniform(0.5, 1.5, weight.shape)
+        depthwise = weight.ndim == 4 and weight.shape[-1] == 1
+        fan_in = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
+        return generator.normal(0, fan_in**-0.5, weight.shape)
+
+    model.set_weights([draw(weight) for weight in model.get_weights()])

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import pytest
 
+from pebble import randomise
+
 from tlbench.errors import ConfigurationError, WeightsError
 from tlbench.networks.imagenet import PUBLISHED, WeightsFile, check_fits, find_weights, load_weights, md5
 from tlbench.networks.xception import Xception
@@ -32,20 +34,6 @@ KERAS_1_NAMES = {
     "SeparableConv2D": "separableconvolution2d",
     "BatchNormalization": "batchnormalization",
 }
-
-
-def randomise(model):
-    """Draw all weights so that signals neither die out nor explode: outputs depend on every layer and image."""
-    generator = np.random.default_rng(0)
-
-    def draw(weight):
-        if weight.ndim == 1:
-            return generator.uniform(0.5, 1.5, weight.shape)
-        depthwise = weight.ndim == 4 and weight.shape[-1] == 1
-        fan_in = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
-        return generator.normal(0, fan_in**-0.5, weight.shape)
-
-    model.set_weights([draw(weight) for weight in model.get_weights()])
 
 
 def write_published(model, path):
@@ -78,7 +66,7 @@ def keras_own(weights=None):
 def published(tmp_path_factory):
     """A file of the full network's weights without its head."""
     model = keras_own()
-    randomise(model)
+    randomise(model, np.random.default_rng(0))
     return write_published(model, tmp_path_factory.mktemp("published") / "notop.h5")
 
 
@@ -86,7 +74,7 @@ def published(tmp_path_factory):
 def small(tmp_path):
     """A small network with weights, and a file of them, with its head."""
     model = SMALL.build(5)
-    randomise(model)
+    randomise(model, np.random.default_rng(0))
     return model, write_published(model, tmp_path / "small.h5")
 
 

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from pebble import randomise
+
 from tlbench.errors import ConfigurationError
 from tlbench.networks.flows import flows
 from tlbench.networks.xception import Xception
@@ -23,19 +25,6 @@ def full():
 @pytest.fixture(scope="module")
 def published():
     return keras.applications.Xception(weights=None, input_shape=(SIZE, SIZE, 3), classes=1000)
-
-
-def randomise(model, generator):
-    """Draw all weights so that signals neither die out nor explode: outputs depend on every layer and image."""
-
-    def draw(weight):
-        if weight.ndim == 1:
-            return generator.uniform(0.5, 1.5, weight.shape)
-        depthwise = weight.ndim == 4 and weight.shape[-1] == 1
-        fan_in = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
-        return generator.normal(0, fan_in**-0.5, weight.shape)
-
-    model.set_weights([draw(weight) for weight in model.get_weights()])
 
 
 def draw_images(generator, size):
