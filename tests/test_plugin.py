@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
 from pathlib import Path
 
 # pytester forgets what an inner run imports, and compiled modules cannot be imported twice.
 import keras  # noqa: F401
+import matplotlib.figure  # noqa: F401
+import numpy as np
 import pandas as pd  # noqa: F401
 import PIL.Image  # noqa: F401
 import pytest
+import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
 
 import tlbench.training  # noqa: F401
@@ -121,6 +125,37 @@ def test_a_study_runs_in_a_project_of_its_own(project):
     second.stdout.fnmatch_lines(["tlbench plan: 10 trials, 10 of them stored"])
     second.stdout.no_fnmatch_line("*trial 1/*")
     assert results == json.loads((project.path / "again" / "results.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_and_ends_as_if_it_had_not_been(project):
+    """SIGKILL while it trains: finished trials are kept, and every prediction is that of an undisturbed run."""
+
+    def finished(store):
+        return {
+            path.parent.name: path.stat().st_mtime_ns for path in project.path.glob(f"{store}/results/*/*/result.json")
+        }
+
+    undisturbed = project.runpytest_subprocess("--tlbench-store", "undisturbed")
+    undisturbed.assert_outcomes(passed=3)
+
+    command = [sys.executable, "-m", "pytest", "--tlbench-store", "killed"]
+    with subprocess.Popen(command, cwd=project.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while len(finished("killed")) < 2:
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.01)
+        process.kill()
+    before = finished("killed")
+    assert 2 <= len(before) < 10
+
+    project.runpytest_subprocess("--tlbench-store", "killed").assert_outcomes(passed=3)
+
+    after = finished("killed")
+    assert 10 == len(after)
+    assert before == {digest: after[digest] for digest in before}
+    for path in project.path.glob("undisturbed/results/*/*/predictions.npz"):
+        with np.load(path) as expected, np.load(Path(str(path).replace("undisturbed", "killed"))) as received:
+            assert all(expected[name].tobytes() == received[name].tobytes() for name in expected.files)
 
 
 def test_the_plan_is_shown_and_nothing_is_trained(project):
