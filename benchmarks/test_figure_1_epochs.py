@@ -1,4 +1,8 @@
-"""Figure 1: how soon 8-classes -> cat/dog is where cat/dog ends."""
+"""Figure 1: how soon 8-classes -> cat/dog is where cat/dog ends.
+
+With nothing frozen: where an epoch is a handful of steps, as on small images, a
+head that alone is trained has hardly moved after one.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +24,13 @@ def figure_1(study: Study) -> Figure:
     return Figure(
         "Figure 1",
         "accuracy of cat/dog and of 8-classes -> cat/dog over epochs",
-        moved(study, EIGHT_CLASSES, CAT_DOG, "all"),
+        moved(study, EIGHT_CLASSES, CAT_DOG, "none"),
         direct(study, CAT_DOG),
     )
 
 
 def first_epoch_reaches_the_last(study: Study) -> Claim:
-    first = score(moved(study, EIGHT_CLASSES, CAT_DOG, "all"), validation_accuracy(1))
+    first = score(moved(study, EIGHT_CLASSES, CAT_DOG, "none"), validation_accuracy(1))
     last = score(direct(study, CAT_DOG), validation_accuracy(-1))
     return first.is_at_least(last, within=NEGLIGIBLE)
 

@@ -37,7 +37,7 @@ Colour = tuple[int, int, int]
 
 STAND_IN = "the Natural Images data set (drawn by the program; for trying the suite, not evidence about photographs)"
 
-IMAGES_PER_CLASS = 320
+IMAGES_PER_CLASS = 400
 
 # Sets its random numbers apart from every other dataset's of the same seed.
 _STREAM = 1
