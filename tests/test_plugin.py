@@ -169,6 +169,18 @@ def test_the_plan_is_shown_and_nothing_is_trained(project):
     assert not list((project.path).glob(".tlbench/results/*"))
 
 
+def test_test_images_that_are_also_trained_on_are_counted(project):
+    """Copies on both sides of the split raise every score, so the header names their number."""
+    project.makeconftest(PROFILE.replace("(0, 200,", "(0, 1,"))
+
+    result = project.runpytest("--tlbench-plan")
+
+    # All images of a class are equal: each of the 27 that test has copies among those that train.
+    result.stdout.fnmatch_lines(
+        ["tlbench note: Test images of colours that are, pixel by pixel, also among those it trains on: 27."]
+    )
+
+
 @pytest.mark.usefixtures("project")
 def test_collecting_reads_no_images_and_imports_no_backend():
     """Neither does the help."""

@@ -120,7 +120,7 @@ def open_session(options: Options) -> Session:
     ]
     notes += [note for dataset in datasets.values() for note in dataset.notes]
     if copies := data.duplicates_across(data.parts(profile.split)):
-        notes.append(f"{copies} test images of {data.name} are, pixel by pixel, also among those it trains on.")
+        notes.append(f"Test images of {data.name} that are, pixel by pixel, also among those it trains on: {copies}.")
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
     return Session(
         options,
