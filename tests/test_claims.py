@@ -78,6 +78,9 @@ def test_a_difference_within_the_noise_is_inconclusive(arms, lookup):
     verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((9, 4, 6), (5, 6, 5)))
 
     assert verdict.inconclusive
+    assert 0.05 < verdict.p < 0.95
+    assert verdict.seeds_needed > len(SEEDS)
+    assert f"may need {verdict.seeds_needed} seeds" in str(verdict)
 
 
 def test_one_seed_decides_nothing(arms, lookup):
@@ -149,6 +152,7 @@ def test_a_verdict_says_what_it_rests_on(arms, lookup):
 
     assert "supported" in text
     assert "difference +0.433, 90% interval" in text
+    assert "should exceed +0.000, p = 0.003;" in text
     assert "by seed 0: +0.500, 1: +0.400, 2: +0.400" in text
     assert "accuracy of [A] against accuracy of [B]" in text
 

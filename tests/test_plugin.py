@@ -18,6 +18,7 @@ import PIL.Image  # noqa: F401
 import pytest
 import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
+import statsmodels.stats.power  # noqa: F401
 
 import tlbench.training  # noqa: F401
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlbench.statistics import epochs_to_match, mean_interval
+from tlbench.statistics import epochs_to_match, mean_interval, p_value, sample_size
 
 
 samples = st.lists(st.floats(-1, 1), min_size=2, max_size=20)
@@ -74,3 +74,44 @@ def test_what_is_no_sample_is_refused(sample):
 def test_epochs_to_match_counts_from_one(curve, target, expected):
     """The first epoch at or above the target counts."""
     assert expected == epochs_to_match(curve, target)
+
+
+def test_the_p_value_of_three_numbers_is_students():
+    """Of 1, 2, 3 against 0: t = 2√3 with 2 degrees of freedom, whose upper tail is (1 - t/√(2 + t²))/2."""
+    t = 2 * math.sqrt(3)
+
+    assert (1 - t / math.sqrt(2 + t**2)) / 2 == pytest.approx(p_value([1.0, 2.0, 3.0], 0.0))
+
+
+def test_without_spread_the_p_value_is_certain():
+    """0 where the mean is above the threshold, and 1 where it isn't."""
+    assert 0.0 == p_value([0.2, 0.2], 0.1)
+    assert 1.0 == p_value([0.2, 0.2], 0.2)
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=12))
+def test_the_p_value_and_the_interval_agree(sample):
+    """The interval lies above zero exactly where p is below 0.05."""
+    low, p = mean_interval(sample, 0.90).low, p_value(sample, 0.0)
+
+    assert (low > 1e-9) == (p < 0.05) or abs(low) < 1e-6
+
+
+@pytest.mark.parametrize(("effect", "size"), [(0.5, 27), (1.0, 8), (-1.0, 8)])
+def test_the_sample_size_is_that_of_published_tables(effect, size):
+    """One-sided at 5 % with 80 % power: d = 0.5 needs 27 and d = 1 needs 8 (G*Power 3.1, one-sample t test)."""
+    unit = np.array([-1.0, 1.0]) / math.sqrt(2)  # Standard deviation 1.
+
+    assert size == sample_size(unit + effect, 0.0)
+
+
+def test_no_sample_is_large_enough_for_no_effect():
+    """Nor is one within the limit for a tiny one."""
+    assert sample_size([-1.0, 1.0], 0.0) is None
+    assert sample_size([-1.0, 1.001], 0.0) is None
+
+
+def test_without_spread_two_observations_are_enough():
+    """As long as there is a difference."""
+    assert 2 == sample_size([0.5, 0.5], 0.0)
+    assert sample_size([0.5, 0.5], 0.5) is None

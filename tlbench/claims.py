@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from tlbench.statistics import mean_interval
+from tlbench.statistics import mean_interval, p_value, sample_size
 
 
 if TYPE_CHECKING:
@@ -221,7 +221,8 @@ class Claim:
         if diverged:
             reason = f"a run diverged under seed {', '.join(map(str, diverged))}"
             return Verdict(self, "inconclusive", reason, differences, left, right, None)
-        interval = mean_interval(list(differences.values()), CONFIDENCE)
+        sample = list(differences.values())
+        interval = mean_interval(sample, CONFIDENCE)
         if interval.low > self.threshold:
             outcome, reason = "supported", "the whole interval lies above the threshold"
         elif interval.high <= self.threshold:
@@ -230,7 +231,19 @@ class Claim:
             outcome, reason = "inconclusive", "one seed says nothing of the noise between seeds"
         else:
             outcome, reason = "inconclusive", "the interval holds the threshold"
-        return Verdict(self, outcome, reason, differences, left, right, interval)  # type: ignore[arg-type]
+        if len(sample) == 1:
+            return Verdict(self, "inconclusive", reason, differences, left, right, interval)
+        return Verdict(
+            self,
+            outcome,  # type: ignore[arg-type]
+            reason,
+            differences,
+            left,
+            right,
+            interval,
+            p=p_value(sample, self.threshold),
+            seeds_needed=sample_size(sample, self.threshold) if outcome == "inconclusive" else None,
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -245,6 +258,9 @@ class Verdict:
         left: The claim's left side by seed.
         right: Its right side by seed.
         interval: Of the mean difference; None where a run diverged.
+        p: One-sided, that the difference does not exceed the threshold; None for one seed or where a run diverged.
+        seeds_needed: Where it is inconclusive, how many would decide it in four of five cases, if the difference and
+            its noise are what they look like; None if above 1,000.
     """
 
     claim: Claim
@@ -254,6 +270,8 @@ class Verdict:
     left: Mapping[int, float]
     right: Mapping[int, float]
     interval: Interval | None
+    p: float | None = None
+    seeds_needed: int | None = None
 
     @property
     def supported(self) -> bool:
@@ -275,7 +293,12 @@ class Verdict:
                 f"difference {self.interval.mean:+.3f}, {self.interval.confidence:.0%} interval "
                 f"{self.interval.low:+.3f} to {self.interval.high:+.3f}"
             )
-        return f"{effect}; should exceed {self.claim.threshold:+.3f}; by seed {seeds}"
+        effect += f"; should exceed {self.claim.threshold:+.3f}"
+        if self.p is not None:
+            effect += f", p = {self.p:.3f}" if self.p >= 0.0005 else ", p < 0.001"
+            if self.inconclusive:
+                effect += f"; may need {self.seeds_needed or 'over 1000'} seeds"
+        return f"{effect}; by seed {seeds}"
 
     def __repr__(self) -> str:
         """The verdict with what it rests on, as `assert verdict.supported, verdict` shows it."""

@@ -113,6 +113,8 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "effect": interval.mean if interval else None,
         "interval": [_finite(interval.low), _finite(interval.high)] if interval else None,
         "confidence": interval.confidence if interval else None,
+        "p": verdict.p,
+        "seeds_needed": verdict.seeds_needed,
         "by_seed": [
             {
                 "seed": seed,
