@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import CAT_DOG, EIGHT_CLASSES, PERSON_OTHER, TABLE_4, direct, moved
+from benchmarks.poster import CAT_DOG, COLUMNS, EIGHT_CLASSES, PERSON_OTHER, TABLE_4, direct, moved
 from tlbench.claims import ACCURACY, LOSS, score
 from tlbench.report.tables import Column, Row, Table
 
@@ -36,7 +36,7 @@ def table_4(study: Study) -> Table:
         "Table 4",
         "accuracy and loss of destination models",
         "original task -> new task",
-        (Column("accuracy"), Column("gain", every_seed=False), Column("loss", "number", every_seed=False)),
+        (COLUMNS[ACCURACY], Column("gain", every_seed=False), COLUMNS[LOSS]),
         tuple(rows),
         published_by="poster",
         notes=("Gain: accuracy less that of the new task learned from random weights (Table 3).",),

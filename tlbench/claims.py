@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from tlbench.statistics import mean_interval, p_value, sample_size
@@ -221,8 +221,7 @@ class Claim:
         if diverged:
             reason = f"a run diverged under seed {', '.join(map(str, diverged))}"
             return Verdict(self, "inconclusive", reason, differences, left, right, None)
-        sample = list(differences.values())
-        interval = mean_interval(sample, CONFIDENCE)
+        interval = mean_interval(list(differences.values()), CONFIDENCE)
         if interval.low > self.threshold:
             outcome, reason = "supported", "the whole interval lies above the threshold"
         elif interval.high <= self.threshold:
@@ -231,19 +230,7 @@ class Claim:
             outcome, reason = "inconclusive", "one seed says nothing of the noise between seeds"
         else:
             outcome, reason = "inconclusive", "the interval holds the threshold"
-        if len(sample) == 1:
-            return Verdict(self, "inconclusive", reason, differences, left, right, interval)
-        return Verdict(
-            self,
-            outcome,  # type: ignore[arg-type]
-            reason,
-            differences,
-            left,
-            right,
-            interval,
-            p=p_value(sample, self.threshold),
-            seeds_needed=sample_size(sample, self.threshold) if outcome == "inconclusive" else None,
-        )
+        return Verdict(self, outcome, reason, differences, left, right, interval)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, repr=False)
@@ -258,9 +245,6 @@ class Verdict:
         left: The claim's left side by seed.
         right: Its right side by seed.
         interval: Of the mean difference; None where a run diverged.
-        p: One-sided, that the difference does not exceed the threshold; None for one seed or where a run diverged.
-        seeds_needed: Where it is inconclusive, how many would decide it in four of five cases, if the difference and
-            its noise are what they look like; None if above 1,000.
     """
 
     claim: Claim
@@ -270,8 +254,6 @@ class Verdict:
     left: Mapping[int, float]
     right: Mapping[int, float]
     interval: Interval | None
-    p: float | None = None
-    seeds_needed: int | None = None
 
     @property
     def supported(self) -> bool:
@@ -282,6 +264,23 @@ class Verdict:
     def inconclusive(self) -> bool:
         """Whether the results do not tell."""
         return self.outcome == "inconclusive"
+
+    @cached_property
+    def p(self) -> float | None:
+        """One-sided, that the difference does not exceed the threshold; None for one seed or where a run diverged."""
+        if self.interval is None or len(self.differences) == 1:
+            return None
+        return p_value(list(self.differences.values()), self.claim.threshold)
+
+    @cached_property
+    def seeds_needed(self) -> int | None:
+        """How many seeds would decide what is inconclusive, in four of five cases, if all is what it looks like.
+
+        None where it is decided, where there is no `p`, or above 1,000.
+        """
+        if self.p is None or not self.inconclusive:
+            return None
+        return sample_size(list(self.differences.values()), self.claim.threshold)
 
     @property
     def detail(self) -> str:

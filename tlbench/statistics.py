@@ -109,7 +109,7 @@ def sample_size(sample: ArrayLike, threshold: float, power: float = 0.8, most: i
 
     if not reached(most) >= power:
         return None
-    return bisect.bisect_left(range(most), power, lo=2, key=reached) if most > 2 else most
+    return bisect.bisect_left(range(most), power, lo=2, key=reached)
 
 
 def epochs_to_match(curve: Sequence[float], target: float) -> int | None:
