@@ -207,3 +207,21 @@ def test_no_more_networks_are_kept_than_asked_for(make_trial, dataset):
     )
 
     assert 1 == len(trainer._graphs)
+
+
+def test_fresh_weights_are_those_of_keras_seed(make_trial):
+    """Seeding Python's generator, which is cheap, gives what Keras' own way to seed gives, and is undone."""
+    import random
+
+    import keras
+
+    from tlbench.training import fresh_weights
+
+    network = make_trial().network
+    before = random.getstate()
+    received = fresh_weights(network, 3, "float32", 11)
+
+    assert before == random.getstate()
+    keras.utils.set_random_seed(11)
+    expected = transfer.read(network.build(3))
+    assert not transfer.differences(expected, received, frozenset(expected))

@@ -8,6 +8,7 @@ of `fit` over the rest → predictions → checks of what had to stay and to cha
 from __future__ import annotations
 
 import math
+import random
 import time
 
 from collections import OrderedDict
@@ -331,7 +332,6 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._rows.take(batch), self._labels[batch]
 
 
-# Kept, since TensorFlow prepares every function anew after a seed is set: 2 s for each compiled network.
 @lru_cache(maxsize=8)
 def fresh_weights(network: Network, labels: int, precision: str, seed: int) -> Weights:
     """The weights that Keras gives a network under a seed; not to be written to.
@@ -340,10 +340,16 @@ def fresh_weights(network: Network, labels: int, precision: str, seed: int) -> W
         network: The architecture.
         labels: Number of its outputs.
         precision: Keras dtype policy.
-        seed: For `keras.utils.set_random_seed`.
+        seed: Of Python's `random`, which Keras' initialisers draw their own seeds from. The weights are those of
+            `keras.utils.set_random_seed`, which also makes TensorFlow prepare every compiled function anew: 2 s for
+            each network.
     """
-    keras.utils.set_random_seed(seed)
-    return transfer.read(network.build(labels, precision))
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        return transfer.read(network.build(labels, precision))
+    finally:
+        random.setstate(state)
 
 
 def imagenet_weights(network: Network, path: Path) -> Weights:
