@@ -7,6 +7,7 @@ import math
 import pytest
 
 from tlbench.claims import ACCURACY, LOSS, MACRO_F1, Margin, f1, f1_lead, score, validation_accuracy
+from tlbench.judging import judge as judge_together
 from tlbench.trials import Arm, Random
 
 
@@ -45,8 +46,8 @@ def lookup(arms, make_result):
     return make
 
 
-def judge(claim, lookup):
-    return claim.judge(lookup, SEEDS)
+def judge(claim, lookup, seeds=SEEDS):
+    return judge_together([claim], lookup, [len(seeds)])[0]
 
 
 def test_a_clear_difference_supports_a_claim(arms, lookup):
@@ -85,7 +86,7 @@ def test_a_difference_within_the_noise_is_inconclusive(arms, lookup):
 
 def test_one_seed_decides_nothing(arms, lookup):
     """However large the difference is."""
-    verdict = score(arms[0]).beats(score(arms[1])).judge(lookup((10, 0, 0), (0, 0, 0)), [0])
+    verdict = judge(score(arms[0]).beats(score(arms[1])), lookup((10, 0, 0), (0, 0, 0)), seeds=(0,))
 
     assert verdict.inconclusive
     assert "one seed" in verdict.reason

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 
-from tlbench.statistics import epochs_to_match, mean_interval, p_value, sample_size
+from tlbench.statistics import epochs_to_match, holm, look_levels, mean_interval, p_value, sample_size
 
 
 samples = st.lists(st.floats(-1, 1), min_size=2, max_size=20)
@@ -83,6 +84,16 @@ def test_the_p_value_of_three_numbers_is_students():
     assert (1 - t / math.sqrt(2 + t**2)) / 2 == pytest.approx(p_value([1.0, 2.0, 3.0], 0.0))
 
 
+@given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=12), st.sampled_from(["greater", "less"]))
+def test_the_p_value_is_that_of_scipy(sample, alternative):
+    """Of `scipy.stats.ttest_1samp`, wherever there is a spread."""
+    assume(np.ptp(sample) > 0)
+
+    expected = stats.ttest_1samp(sample, 3.0, alternative=alternative).pvalue
+
+    assert expected == pytest.approx(p_value(sample, 3.0, alternative), rel=1e-6, abs=1e-12)
+
+
 def test_without_spread_the_p_value_is_certain():
     """0 where the mean is above the threshold, and 1 where it isn't."""
     assert 0.0 == p_value([0.2, 0.2], 0.1)
@@ -115,3 +126,42 @@ def test_without_spread_two_observations_are_enough():
     """As long as there is a difference."""
     assert 2 == sample_size([0.5, 0.5], 0.0)
     assert sample_size([0.5, 0.5], 0.5) is None
+
+
+def test_holm_multiplies_by_the_number_of_those_that_are_left():
+    """0.01, 0.02, 0.03, 0.04: 4 x 0.01, then 3 x 0.02, and never less than the one before (Holm 1979)."""
+    assert [0.04, 0.06, 0.06, 0.06] == pytest.approx(list(holm([0.01, 0.02, 0.03, 0.04])))
+    assert [0.06, 0.04] == pytest.approx(list(holm([0.06, 0.02])))
+    assert [] == list(holm([]))
+
+
+def test_the_levels_of_looks_are_those_of_the_spending_function():
+    """At half of the data ln(1 + (e - 1)/2) = 0.6201 of the level, and all of it at the end."""
+    first, second = look_levels([2, 4], 0.05)
+
+    assert 0.05 * 0.620115 == pytest.approx(first, rel=1e-5)
+    assert 0.05 == pytest.approx(first + second)
+
+
+@given(st.sets(st.integers(1, 100), min_size=1, max_size=8))
+def test_the_levels_of_looks_add_up_to_the_level(looks):
+    """Every look has some of it."""
+    levels = look_levels(sorted(looks), 0.05)
+
+    assert 0.05 == pytest.approx(sum(levels))
+    assert min(levels) > 0
+
+
+@pytest.mark.parametrize("looks", [(), (4, 4), (4, 3), (0, 2)])
+def test_looks_that_do_not_grow_are_refused(looks):
+    """The levels would not add up."""
+    with pytest.raises(ValueError, match="Received"):
+        look_levels(looks, 0.05)
+
+
+@given(samples, st.floats(-1, 1))
+def test_a_mean_is_above_its_threshold_or_not(sample, threshold):
+    """The two p-values add up to one."""
+    greater, less = p_value(sample, threshold, "greater"), p_value(sample, threshold, "less")
+
+    assert 1.0 == pytest.approx(greater + less)

@@ -6,7 +6,7 @@ import math
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from tlbench.statistics import mean_interval, p_value, sample_size
 
@@ -14,12 +14,45 @@ from tlbench.statistics import mean_interval, p_value, sample_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tlbench.results import Result
     from tlbench.statistics import Interval
     from tlbench.trials import Arm, Trial
 
 # Each end of a 90 % interval is a one-sided test at 5 %.
 CONFIDENCE = 0.90
+
+Outcome = Literal["supported", "refuted", "inconclusive"]
+
+
+class Scored(Protocol):
+    """What metrics read: a result, or the scores that a saved run keeps of one."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss is no number; nothing else is asked of it then."""
+
+    @property
+    def accuracy(self) -> float:
+        """On the test images."""
+
+    @property
+    def loss(self) -> float:
+        """In nats."""
+
+    @property
+    def macro_f1(self) -> float:
+        """Unweighted mean over the labels."""
+
+    @property
+    def f1(self) -> Mapping[str, float]:
+        """By label."""
+
+    @property
+    def batch_statistics_accuracy(self) -> float:
+        """With BatchNorm's statistics re-estimated."""
+
+    @property
+    def validation_accuracy(self) -> Sequence[float]:
+        """After each epoch."""
 
 
 @dataclass(frozen=True)
@@ -32,34 +65,34 @@ class Metric:
     """
 
     name: str
-    of: Callable[[Result], float]
+    of: Callable[[Scored], float]
 
 
-def _accuracy(result: Result) -> float:
+def _accuracy(result: Scored) -> float:
     return result.accuracy
 
 
-def _loss(result: Result) -> float:
+def _loss(result: Scored) -> float:
     return result.loss
 
 
-def _macro_f1(result: Result) -> float:
+def _macro_f1(result: Scored) -> float:
     return result.macro_f1
 
 
-def _batch_statistics_accuracy(result: Result) -> float:
+def _batch_statistics_accuracy(result: Scored) -> float:
     return result.batch_statistics_accuracy
 
 
-def _f1(result: Result, *, label: str) -> float:
+def _f1(result: Scored, *, label: str) -> float:
     return result.f1[label]
 
 
-def _f1_lead(result: Result, *, label: str) -> float:
+def _f1_lead(result: Scored, *, label: str) -> float:
     return result.f1[label] - max(score for other, score in result.f1.items() if other != label)
 
 
-def _validation_accuracy(result: Result, *, epoch: int) -> float:
+def _validation_accuracy(result: Scored, *, epoch: int) -> float:
     return result.validation_accuracy[epoch - 1 if epoch > 0 else epoch]
 
 
@@ -141,7 +174,7 @@ class Quantity:
         """What it needs to be known for one seed."""
         return tuple(arm.trial(seed) for _, arm, _ in self.terms)
 
-    def value(self, result: Callable[[Trial], Result], seed: int) -> float:
+    def value(self, result: Callable[[Trial], Scored], seed: int) -> float:
         """Its value for one seed; NaN if one of the trials diverged."""
         total = 0.0
         for factor, arm, metric in self.terms:
@@ -202,35 +235,94 @@ class Claim:
         """What has to be trained to judge it."""
         return tuple(trial for seed in seeds for trial in self.difference.trials(seed))
 
-    def judge(self, result: Callable[[Trial], Result], seeds: Sequence[int]) -> Verdict:
-        """The verdict of some seeds.
+    def on(self, metric: Metric) -> Claim | None:
+        """The same claim about another metric than accuracy; None where it is about something else than accuracy."""
+        if any(term != ACCURACY for _, _, term in self.difference.terms):
+            return None
+
+        def exchanged(quantity: Quantity) -> Quantity:
+            return Quantity(tuple((factor, arm, metric) for factor, arm, _ in quantity.terms))
+
+        return replace(self, left=exchanged(self.left), right=exchanged(self.right))
+
+    def evidence(self, result: Callable[[Trial], Scored], seeds: Sequence[int]) -> Evidence:
+        """What some seeds say.
 
         The difference is taken within each seed: arms of equal seed share the
-        split, the order of the images and the head they start from. Its mean's
-        interval decides: all above the threshold supports the claim, all below
-        refutes it.
+        split, the order of the images and the head they start from.
 
         Args:
             result: Gives the result of a trial.
             seeds: At least one.
         """
-        left = {seed: self.left.value(result, seed) for seed in seeds}
-        right = {seed: self.right.value(result, seed) for seed in seeds}
-        differences = {seed: left[seed] - right[seed] for seed in seeds}
-        diverged = [seed for seed, difference in differences.items() if math.isnan(difference)]
-        if diverged:
-            reason = f"a run diverged under seed {', '.join(map(str, diverged))}"
-            return Verdict(self, "inconclusive", reason, differences, left, right, None)
-        interval = mean_interval(list(differences.values()), CONFIDENCE)
-        if interval.low > self.threshold:
-            outcome, reason = "supported", "the whole interval lies above the threshold"
-        elif interval.high <= self.threshold:
-            outcome, reason = "refuted", "the whole interval lies at or below the threshold"
-        elif len(differences) == 1:
-            outcome, reason = "inconclusive", "one seed says nothing of the noise between seeds"
-        else:
-            outcome, reason = "inconclusive", "the interval holds the threshold"
-        return Verdict(self, outcome, reason, differences, left, right, interval)  # type: ignore[arg-type]
+        return Evidence(
+            self,
+            {seed: self.left.value(result, seed) for seed in seeds},
+            {seed: self.right.value(result, seed) for seed in seeds},
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The scores that a claim is judged by.
+
+    Attributes:
+        claim: What is judged.
+        left: The claim's left side by seed; NaN where a run diverged.
+        right: Its right side by seed.
+    """
+
+    claim: Claim
+    left: Mapping[int, float]
+    right: Mapping[int, float]
+
+    @cached_property
+    def differences(self) -> Mapping[int, float]:
+        """Left less right, by seed."""
+        return {seed: self.left[seed] - self.right[seed] for seed in self.left}
+
+    @property
+    def diverged(self) -> tuple[int, ...]:
+        """Seeds under which a run diverged."""
+        return tuple(seed for seed, difference in self.differences.items() if math.isnan(difference))
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """Of the mean difference; None where a run diverged."""
+        return None if self.diverged else mean_interval(list(self.differences.values()), CONFIDENCE)
+
+    @cached_property
+    def p(self) -> float | None:
+        """One-sided, that the difference exceeds the threshold by chance; None for one seed or where a run diverged."""
+        return self._p("greater")
+
+    @cached_property
+    def p_refuting(self) -> float | None:
+        """Likewise, that it is at most the threshold by chance."""
+        return self._p("less")
+
+    def _p(self, alternative: Literal["greater", "less"]) -> float | None:
+        if self.diverged or len(self.differences) == 1:
+            return None
+        return p_value(list(self.differences.values()), self.claim.threshold, alternative)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a verdict was come to, among other claims and other looks at growing numbers of seeds.
+
+    Attributes:
+        p: Of the outcome's test, or of the nearer one where it is inconclusive, after Holm's correction; None where
+            there is none.
+        level: What it must not exceed at this look.
+        claims: Number of claims judged together.
+        looks: Number of seeds at each look, as planned.
+    """
+
+    p: float | None
+    level: float
+    claims: int
+    looks: tuple[int, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -241,19 +333,17 @@ class Verdict:
         claim: What was judged.
         outcome: Supported, refuted, or neither.
         reason: Why, in a phrase.
-        differences: By seed; NaN where a run diverged.
-        left: The claim's left side by seed.
-        right: Its right side by seed.
-        interval: Of the mean difference; None where a run diverged.
+        evidence: The scores it rests on.
+        decision: The level that was asked for.
+        also: The verdict on the same claim about macro-F1, where it is one about accuracy; no outcome rests on it.
     """
 
     claim: Claim
-    outcome: Literal["supported", "refuted", "inconclusive"]
+    outcome: Outcome
     reason: str
-    differences: Mapping[int, float]
-    left: Mapping[int, float]
-    right: Mapping[int, float]
-    interval: Interval | None
+    evidence: Evidence
+    decision: Decision
+    also: Verdict | None = None
 
     @property
     def supported(self) -> bool:
@@ -265,12 +355,20 @@ class Verdict:
         """Whether the results do not tell."""
         return self.outcome == "inconclusive"
 
-    @cached_property
+    @property
+    def differences(self) -> Mapping[int, float]:
+        """By seed; NaN where a run diverged."""
+        return self.evidence.differences
+
+    @property
+    def interval(self) -> Interval | None:
+        """Of the mean difference; None where a run diverged."""
+        return self.evidence.interval
+
+    @property
     def p(self) -> float | None:
-        """One-sided, that the difference does not exceed the threshold; None for one seed or where a run diverged."""
-        if self.interval is None or len(self.differences) == 1:
-            return None
-        return p_value(list(self.differences.values()), self.claim.threshold)
+        """One-sided, by itself: that the difference exceeds the threshold by chance."""
+        return self.evidence.p
 
     @cached_property
     def seeds_needed(self) -> int | None:
@@ -278,27 +376,42 @@ class Verdict:
 
         None where it is decided, where there is no `p`, or above 1,000.
         """
-        if self.p is None or not self.inconclusive:
+        if self.p is None or self.evidence.p_refuting is None or self.decision.p is None or not self.inconclusive:
             return None
-        return sample_size(list(self.differences.values()), self.claim.threshold)
+        alone = min(self.p, self.evidence.p_refuting)
+        # What Holm asked of this claim's p-value by itself.
+        level = self.decision.level * (alone / self.decision.p if self.decision.p < 1 else 1 / self.decision.claims)
+        return sample_size(list(self.differences.values()), self.claim.threshold, level)
 
     @property
     def detail(self) -> str:
         """What the verdict rests on, in a line."""
         seeds = ", ".join(f"{seed}: {difference:+.3f}" for seed, difference in self.differences.items())
-        effect = self.reason
-        if self.interval:
-            effect = (
-                f"difference {self.interval.mean:+.3f}, {self.interval.confidence:.0%} interval "
-                f"{self.interval.low:+.3f} to {self.interval.high:+.3f}"
-            )
-        effect += f"; should exceed {self.claim.threshold:+.3f}"
-        if self.p is not None:
-            effect += f", p = {self.p:.3f}" if self.p >= 0.0005 else ", p < 0.001"
-            if self.inconclusive:
-                effect += f"; may need {self.seeds_needed or 'over 1000'} seeds"
-        return f"{effect}; by seed {seeds}"
+        return f"{self.effect}; by seed {seeds}"
+
+    @property
+    def effect(self) -> str:
+        """Difference, interval, threshold and p."""
+        if self.interval is None:
+            return f"{self.reason}; should exceed {self.claim.threshold:+.3f}"
+        effect = (
+            f"difference {self.interval.mean:+.3f}, {self.interval.confidence:.0%} interval "
+            f"{self.interval.low:+.3f} to {self.interval.high:+.3f}; should exceed {self.claim.threshold:+.3f}"
+        )
+        if self.p is None:
+            return effect
+        effect += f", p {_p(self.p)}"
+        if self.decision.p is not None and self.decision.claims > 1:
+            refuting = "" if self.decision.p >= self.p else " against it"
+            effect += f", {_p(self.decision.p)}{refuting} among {self.decision.claims} claims"
+        if self.inconclusive:
+            effect += f"; may need {self.seeds_needed or 'over 1000'} seeds"
+        return effect
 
     def __repr__(self) -> str:
         """The verdict with what it rests on, as `assert verdict.supported, verdict` shows it."""
         return f"{self.outcome}, {self.reason}: {self.detail} ({self.claim.left} against {self.claim.right})"
+
+
+def _p(value: float) -> str:
+    return f"= {value:.3f}" if value >= 0.0005 else "< 0.001"

@@ -28,6 +28,7 @@ class Options:
         weights: The published file of ImageNet weights; None for Keras' cache.
         skip_bad: Whether to leave out files that are no images, instead of refusing them.
         seeds: Number of seeds.
+        max_seeds: Number of seeds that a claim may get that fewer do not decide.
         store: Folder of the store.
         report: Folder of the report.
         plan: Whether to show what would be trained, and train nothing.
@@ -41,6 +42,7 @@ class Options:
     weights: Path | None
     skip_bad: bool
     seeds: int
+    max_seeds: int
     store: Path
     report: Path
     plan: bool
@@ -49,6 +51,9 @@ class Options:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             msg = f"--tlbench-seeds must be at least 1. Received: {self.seeds}"
+            raise ConfigurationError(msg)
+        if self.max_seeds < self.seeds:
+            msg = f"--tlbench-max-seeds must be at least the number of seeds, {self.seeds}. Received: {self.max_seeds}"
             raise ConfigurationError(msg)
         if self.data is not None and self.profile.images != "natural-images":
             msg = (

@@ -8,6 +8,7 @@ import inspect
 import pickle
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -100,6 +101,12 @@ OPTIONS = (
     ),
     _Option("--tlbench-skip-bad", "Leave out files that are no images, and count them.", "", flag=True),
     _Option("--tlbench-seeds", "Trials of each arm (default: the profile's, 3 or more).", "", metavar="N"),
+    _Option(
+        "--tlbench-max-seeds",
+        "Trials of each arm that a claim may get which fewer do not decide (default: as many as --tlbench-seeds).",
+        "",
+        metavar="N",
+    ),
     _Option("--tlbench-store", "Where results are kept (default: .tlbench).", ".tlbench", metavar="DIR"),
     _Option(
         "--tlbench-report",
@@ -197,11 +204,7 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
     if inconclusive not in ("skip", "fail"):
         msg = f"--tlbench-inconclusive must be skip or fail. Received: {inconclusive!r}"
         raise ConfigurationError(msg)
-    try:
-        seeds = int(given["tlbench_seeds"] or profiles[named].seeds)
-    except ValueError:
-        msg = f"--tlbench-seeds must be a whole number. Received: {given['tlbench_seeds']!r}"
-        raise ConfigurationError(msg) from None
+    seeds = _whole_number(given, "tlbench_seeds", profiles[named].seeds)
     return Options(
         profile=profiles[named],
         gpu=gpu,
@@ -210,11 +213,20 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         weights=path("tlbench_weights", base("tlbench_weights")),
         skip_bad=given["tlbench_skip_bad"],
         seeds=seeds,
+        max_seeds=_whole_number(given, "tlbench_max_seeds", seeds),
         store=store,
         report=path("tlbench_report", base("tlbench_report")) or store / "report",
         plan=given["tlbench_plan"],
         fail_inconclusive=inconclusive == "fail",
     )
+
+
+def _whole_number(given: dict[str, Any], name: str, default: int) -> int:
+    try:
+        return int(given[name] or default)
+    except ValueError:
+        msg = f"--{name.replace('_', '-')} must be a whole number. Received: {given[name]!r}"
+        raise ConfigurationError(msg) from None
 
 
 @dataclass
@@ -240,10 +252,11 @@ class Plugin:
             self._options = _options(config, given)
         self._worker = hasattr(config, "workerinput")
         self._session: Session | None = None
-        self._runner: Runner | None = None
         self._labels: dict[str, list[str]] = {}
         self._plan: tuple[Trial, ...] = ()
         self._results: dict[str, Result] = {}
+        self._claims: list[Claim] = []
+        self._verdicts: list[Verdict] = []
         self._shared = _Shared()
 
     # The run, in the order in which pytest calls it.
@@ -268,7 +281,7 @@ class Plugin:
             backend = str(error)
         return (
             f"tlbench: {__version__}, {backend}, {'gpu' if self._options.gpu else 'cpu'}, "
-            f"profile {self._options.profile.name}, {self._options.seeds} seeds"
+            f"profile {self._options.profile.name}, {self._options.seeds} seeds{self._more_seeds}"
         )
 
     @pytest.hookimpl(tryfirst=True)
@@ -362,14 +375,17 @@ class Plugin:
     def result(self, trial: Trial) -> Result:
         """A trial's result, trained where it is not stored."""
         if trial.digest not in self._results:
-            if self._runner is None:
-                self._runner = self.session.runner(self._listener())
             self._results[trial.digest] = self._runner.result(trial)
         return self._results[trial.digest]
 
     def judge(self, claim: Claim) -> Verdict:
-        """The verdict on a claim; it is part of the report from then on."""
-        verdict = claim.judge(self.result, self.session.study.seeds)
+        """The verdict on a claim, judged together with all others of the run; it is part of the report from then on."""
+        from tlbench.judging import judge, looks
+
+        if not self._verdicts:
+            seeds_at_looks = looks(self._options.seeds, self._options.max_seeds)
+            self._verdicts = judge(self._claims, self.result, seeds_at_looks, self._runner.train_all)
+        verdict = next(verdict for verdict in self._verdicts if verdict.claim is claim)
         self._shared.claims.append(verdict)
         return verdict
 
@@ -377,15 +393,26 @@ class Plugin:
         """A table with every cell trained."""
         from tlbench.report.tables import fill
 
+        self._runner.train_all(table.trials(self.session.study.seeds))
         return fill(table, self.result, self.session.study.seeds)
 
     def trace(self, figure: Figure) -> DrawnFigure:
         """A figure with every curve trained."""
         from tlbench.report.figures import trace
 
+        self._runner.train_all(figure.trials(self.session.study.seeds))
         return trace(figure, self.result, self.session.study.seeds)
 
     # Its own affairs.
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return self.session.runner(self._listener())
+
+    @property
+    def _more_seeds(self) -> str:
+        seeds, most = self._options.seeds, self._options.max_seeds
+        return f", up to {most} where they do not decide" if most > seeds else ""
 
     def _declare(self, item: pytest.Item, study: Study) -> list[Trial]:
         trials: list[Trial] = []
@@ -410,8 +437,10 @@ class Plugin:
                 self._shared.tables.append(declared)
             if name == "tlbench_figure" and declared not in self._shared.figures:
                 self._shared.figures.append(declared)
+            if name == "tlbench_claim":
+                self._claims.append(declared)
             trials += needed
-            self._label(declared, study.seeds)
+            self._label(declared, range(self._options.max_seeds))
         return trials
 
     def _check(self, trial: Trial | None) -> None:
@@ -500,6 +529,8 @@ def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:
         reporter.write(f"{verdict.outcome:12}", **colours[verdict.outcome])
         reporter.write_line(f" {verdict.claim.name}: {verdict.claim.statement}")
         reporter.write_line(f"{'':13}{verdict.detail}")
+        if verdict.also:
+            reporter.write_line(f"{'':13}on macro-F1 {verdict.also.outcome}: {verdict.also.effect}")
     for note in report.notes:
         reporter.write_line(f"Note: {note}")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import filelock
+
 from tlbench.errors import ConfigurationError
 from tlbench.trials import ImageNet, Random
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from tlbench.datasets.dataset import Dataset
@@ -76,6 +78,29 @@ class Runner:
         with self._store.lock(trial):
             if trial not in self._store:  # Another process may have trained it meanwhile.
                 self._train(trial)
+
+    def train_all(self, trials: Iterable[Trial]) -> None:
+        """Make sure that the store has some trials, in their order; one that another process trains comes last."""
+        waiting = list(dict.fromkeys(trials))
+        while waiting:
+            busy = [trial for trial in waiting if not self._trained_here(trial)]
+            if len(busy) == len(waiting):
+                self.train(busy.pop(0))
+            waiting = busy
+
+    def _trained_here(self, trial: Trial) -> bool:
+        # False where another process is at it.
+        if trial in self._store:
+            return True
+        if trial.source is not None and not self._trained_here(trial.source):
+            return False
+        try:
+            with self._store.lock(trial).acquire(blocking=False):
+                if trial not in self._store:
+                    self._train(trial)
+        except filelock.Timeout:
+            return False
+        return True
 
     def _train(self, trial: Trial) -> None:
         dataset = self._datasets.get(trial.data.digest)

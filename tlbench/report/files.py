@@ -114,16 +114,18 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "interval": [_finite(interval.low), _finite(interval.high)] if interval else None,
         "confidence": interval.confidence if interval else None,
         "p": verdict.p,
+        "decision": asdict(verdict.decision),
         "seeds_needed": verdict.seeds_needed,
         "by_seed": [
             {
                 "seed": seed,
-                "left": _finite(verdict.left[seed]),
-                "right": _finite(verdict.right[seed]),
+                "left": _finite(verdict.evidence.left[seed]),
+                "right": _finite(verdict.evidence.right[seed]),
                 "difference": _finite(difference),
             }
             for seed, difference in verdict.differences.items()
         ],
+        "on_macro_f1": verdict_record(verdict.also) if verdict.also else None,
     }
 
 
