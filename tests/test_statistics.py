@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tlbench.statistics import epochs_to_match, holm, look_levels, mean_interval, p_value, sample_size
+from tlbench.statistics import epochs_to_match, holm, look_levels, mean_interval, moderate, p_value, sample_size, shift
 
 
 samples = st.lists(st.floats(-1, 1), min_size=2, max_size=20)
@@ -165,3 +165,75 @@ def test_a_mean_is_above_its_threshold_or_not(sample, threshold):
     greater, less = p_value(sample, threshold, "greater"), p_value(sample, threshold, "less")
 
     assert 1.0 == pytest.approx(greater + less)
+
+
+def test_moderated_variances_of_equal_ones_are_their_own_estimate():
+    """Without spread the prior has infinite weight: its scale, from E[log s²] = log σ² + ψ(d/2) - log(d/2)."""
+    variances, degrees = moderate([2.0, 2.0, 2.0, 2.0], [4, 4, 4, 4])
+
+    # psi(2) is 1 less Euler's constant.
+    assert [2 * 2 / math.exp(1 - 0.5772156649)] * 4 == pytest.approx(list(variances))
+    assert [16.0] * 4 == list(degrees)
+
+
+def test_moderated_variances_solve_smyths_equations():
+    """With d = 2 and psi'(1) = π²/6, logs of variance π²/6 + π²/6 have a prior of 2 degrees of freedom."""
+    # Logarithms of variance π²/3 around 0, so that the prior's trigamma is π²/6 and its degrees 2.
+    half = math.pi / math.sqrt(3)
+    logs = np.array([-half, half, 0.0])
+
+    variances, degrees = moderate(np.exp(logs), [2, 2, 2])
+
+    # ψ and log(d/2) of data and prior cancel: the scale is exp of the mean log.
+    assert list((2 * 1.0 + 2 * np.exp(logs)) / 4) == pytest.approx(list(variances), rel=1e-6)
+    assert [4.0] * 3 == pytest.approx(list(degrees))
+
+
+@pytest.mark.parametrize("variances", [[], [1.0], [1.0, 5.0], [0.0, 0.0, 1.0]])
+def test_variances_that_have_nothing_in_common_are_left_alone(variances):
+    """Two do not say what variances have in common, nor do zeros."""
+    moderated, degrees = moderate(variances, [3.0] * len(variances))
+
+    assert variances == list(moderated)
+    assert [3.0] * len(variances) == list(degrees)
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=3, max_size=30), st.integers(1, 10))
+def test_moderation_draws_variances_together(variances, degrees):
+    """Never farther apart than they were, and never out of order."""
+    moderated, _ = moderate(variances, [degrees] * len(variances))
+
+    assert np.ptp(moderated) <= np.ptp(variances) * (1 + 1e-6) + 1e-9
+    assert all(np.diff(moderated[np.argsort(variances)]) >= -1e-9)
+
+
+def test_a_lone_shift_is_students():
+    """With nothing to moderate by, the paired and the two-sample test are scipy's."""
+    old, new = [1.0, 2.0, 3.0], [1.5, 2.2, 3.6]
+
+    paired, unpaired = shift([old], [new], paired=True), shift([old], [new], paired=False)
+
+    assert stats.ttest_rel(new, old, alternative="less").pvalue == pytest.approx(paired.p_below([0.0])[0])
+    assert stats.ttest_ind(new, old, alternative="greater").pvalue == pytest.approx(unpaired.p_above([0.0])[0])
+    low, high = stats.ttest_ind(new, old).confidence_interval(0.9)
+    assert [low, high] == pytest.approx([end[0] for end in unpaired.interval(0.9)])
+
+
+def test_without_any_spread_a_shift_is_certain():
+    """Equal runs are not below a bound, however near it is."""
+    same = shift([[0.5, 0.6]] * 4, [[0.5, 0.6]] * 4, paired=True)
+
+    assert [1.0] * 4 == list(same.p_below([-0.001] * 4))
+    assert [0.0] * 4 == list(same.p_below([0.001] * 4))
+
+
+def test_moderated_tests_keep_their_level():
+    """300 studies of ten unshifted means of four, their true variances spread threefold: 5 % are below by chance."""
+    generator = np.random.default_rng(0)
+    below = []
+    for _ in range(300):
+        scale = np.exp(generator.normal(0, 0.5, (10, 1)))
+        old, new = (scale * generator.normal(size=(10, 4)) for _ in range(2))
+        below.append(shift(list(old), list(new), paired=False).p_below(np.zeros(10)) < 0.05)
+
+    assert np.mean(below) == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 3000))
