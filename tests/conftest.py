@@ -78,6 +78,8 @@ def make_result(environment):
             training_loss=tuple(0.5 for _ in validation),
             training_accuracy=tuple(validation),
             epoch_seconds=tuple(0.25 for _ in validation),
+            epoch_steps=5,
+            epoch_images=40,
             seconds=1.0,
             environment=environment,
         )

@@ -304,6 +304,9 @@ def test_a_project_without_claims_is_left_alone(pytester):
         (["--tlbench-seeds", "two"], "*--tlbench-seeds must be a whole number. Received: 'two'*"),
         (["--tlbench-data", "nowhere.zip"], "*--tlbench-data names a file or folder that is not there*nowhere.zip*"),
         (["--tlbench-source", "nowhere"], "*--tlbench-source must be embedded, imagenet or an image folder*nowhere*"),
+        (["--tlbench-max-seeds", "2"], "*--tlbench-max-seeds must be at least the number of seeds, 4. Received: 2*"),
+        (["--tlbench-save", "1"], "*A saved run is named with letters*Received: '1'*"),
+        (["--tlbench-compare-fail", "speed"], "*--tlbench-compare-fail takes accuracy*Received: 'speed'*"),
         (["--tlbench-inconclusive", "pass"], "*--tlbench-inconclusive must be skip or fail. Received: 'pass'*"),
         (["--tlbench-profile", "miniature", "--tlbench-data", "."], "*The profile miniature has its own images*"),
         (["--tlbench-weights", "."], "*--tlbench-weights is a file of ImageNet weights, and the source is another*"),
@@ -383,3 +386,78 @@ def test_a_store_of_a_newer_schema_is_a_usage_error(project):
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["*was written by a newer tlbench*Received: 99*"])
     assert ["store.json"] == [path.name for path in store.iterdir()]
+
+
+def test_a_run_is_saved_and_compared_with_a_later_one(project):
+    """Nothing has changed, so nothing fails."""
+    project.runpytest("--tlbench-save", "before").assert_outcomes(passed=3)
+
+    again = project.runpytest("--tlbench-compare", "before", "--tlbench-compare-fail", "accuracy,claims,fingerprint")
+
+    assert 0 == again.ret
+    again.stdout.fnmatch_lines(
+        [
+            "*tlbench comparison*",
+            "before * -> this run *, paired by seed",
+            "test_better*same*supported*",
+            "mean of all arms*same*",
+            "arms: * same; claims: 1 same",
+            "passed (accuracy,claims,fingerprint)",
+        ]
+    )
+
+
+def test_a_regression_fails_the_run_and_is_not_saved(project):
+    """The command that accepts it is printed; verdicts of the tests themselves may all be fine."""
+    project.runpytest("-k", "rates", "--tlbench-save", "good")
+    (saved,) = project.path.glob(".tlbench/baselines/*/0001_good.json")
+    content = json.loads(saved.read_text())
+    for arm in content["arms"]:
+        for seed, scores in arm["trials"].items():
+            scores["accuracy"] = 0.99 + 0.001 * int(seed)
+    saved.write_text(json.dumps(content))
+
+    result = project.runpytest("-k", "rates", "--tlbench-save", "good", "--tlbench-compare=good")
+
+    result.assert_outcomes(passed=1)
+    assert pytest.ExitCode.TESTS_FAILED == result.ret
+    result.stdout.fnmatch_lines(
+        [
+            "FAILED: accuracy, macro-F1 or loss has regressed: *",
+            "To accept what has changed: pytest -k rates --tlbench-save good*",
+            "Not saved as 'good', since it failed the comparison.",
+        ]
+    )
+    assert [saved] == list(project.path.glob(".tlbench/baselines/*/*.json"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "content", "message"),
+    [
+        ("nothing", None, "Warning: nothing to compare with: no saved run 'nothing' in *--tlbench-save nothing.*"),
+        ("old.json", '{"schema_ver', "Warning: nothing to compare with: The saved run *old.json cannot be read*"),
+        ("old.json", '{"schema_version": 99}', "Warning: nothing to compare with: *newer tlbench*Received: 99*"),
+    ],
+)
+def test_what_cannot_be_compared_with_is_a_warning(project, reference, content, message):
+    """The run's own results count, and are saved."""
+    if content is not None:
+        (project.path / reference).write_text(content)
+
+    result = project.runpytest(
+        "-k", "rates", "--tlbench-seeds", "2", "--tlbench-compare", reference, "--tlbench-autosave"
+    )
+
+    assert 0 == result.ret
+    result.stdout.fnmatch_lines([message, "Saved as *0001_20*_autosaved.json"])
+
+
+def test_seeds_are_added_to_what_few_do_not_decide(project):
+    """Two arms alike: no number of seeds tells them apart, and the header says how many there may be."""
+    project.makepyfile(test_study=STUDY.replace("learning_rate=1e-6", "learning_rate=0.0100001"))
+
+    result = project.runpytest("-k", "better", "--tlbench-seeds", "2", "--tlbench-max-seeds", "4")
+
+    result.stdout.fnmatch_lines(["tlbench: *2 seeds, up to 4 where they do not decide", "tlbench plan: 4 trials*"])
+    result.stdout.fnmatch_lines(["inconclusive*test_better*", "*by seed 0: *, 3: *", "*on macro-F1 *"])
+    assert 8 == len(list(project.path.glob(".tlbench/results/*/*/result.json")))

@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
+# Environment variables that decide on precision, determinism or threads.
+VARIABLES = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_ENABLE_X64",
+    "JAX_PLATFORMS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "XLA_FLAGS",
+)
+
 
 def backend() -> str:
     """Name of Keras' backend, found without importing it."""
@@ -108,6 +124,64 @@ def input_of_fit(batches: keras.utils.PyDataset) -> Any:
     options.autotune.enabled = False
     cardinality = tf.data.experimental.assert_cardinality(len(batches))
     return dataset.apply(cardinality).prefetch(2).with_options(options)
+
+
+def flags() -> dict[str, str]:
+    """What decides on precision and determinism, by name; imports the backend."""
+    import keras
+
+    found = {
+        "floatx": keras.config.floatx(),
+        "epsilon": f"{keras.config.epsilon():g}",
+        "image_data_format": keras.config.image_data_format(),
+    }
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        found["tf32"] = str(tf.config.experimental.tensor_float_32_execution_enabled())
+        found["intra_op_threads"] = str(tf.config.threading.get_intra_op_parallelism_threads())
+    elif name == "jax":
+        import jax
+
+        found["matmul_precision"] = str(jax.config.jax_default_matmul_precision)
+        found["x64"] = str(jax.config.jax_enable_x64)
+    else:
+        import torch
+
+        found["tf32"] = str(torch.backends.cuda.matmul.allow_tf32)
+        found["cudnn_benchmark"] = str(torch.backends.cudnn.benchmark)
+        found["deterministic"] = str(torch.are_deterministic_algorithms_enabled())
+        found["threads"] = str(torch.get_num_threads())
+    return found | {variable: os.environ[variable] for variable in VARIABLES if variable in os.environ}
+
+
+def peak_memory(device: str) -> int | None:
+    """Most bytes that this process has held on its device so far; None where the backend does not say.
+
+    Args:
+        device: `"cpu"` counts the process's resident memory, `"gpu"` the backend's allocations.
+    """
+    if device == "cpu":
+        try:
+            import resource
+        except ImportError:  # Windows.
+            return None
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # In kilobytes, but for macOS.
+        return peak if sys.platform == "darwin" else peak * 1024
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    if name == "jax":
+        import jax
+
+        return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+    import torch
+
+    return int(torch.cuda.max_memory_allocated())
 
 
 def release_memory() -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
+import subprocess
 
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 
 from tlbench import backends
 from tlbench.errors import ConfigurationError
@@ -71,3 +76,73 @@ def current(*, gpu: bool = False) -> Environment:
         device_name=device_name,
         python_version=platform.python_version(),
     )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """All that a run's numbers and times may depend on, for the reader of a saved run.
+
+    Attributes:
+        environment: Backend and device.
+        packages: Version of every installed distribution, by name.
+        platform: Operating system and architecture.
+        processor: What the processor calls itself.
+        cores: Number of processors the process may use.
+        gpus: Names of the GPUs that the backend sees.
+        driver: Version of NVIDIA's driver; None without one.
+        flags: Precision, determinism and the environment variables that decide on them, by name.
+    """
+
+    environment: Environment
+    packages: dict[str, str]
+    platform: str
+    processor: str
+    cores: int
+    gpus: tuple[str, ...]
+    driver: str | None
+    flags: dict[str, str]
+
+    @property
+    def machine(self) -> str:
+        """What tells this machine from others, as a folder name."""
+        parts = [self.platform, self.processor, f"{self.cores}cores", *self.gpus[:1]]
+        return "_".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)[:120]
+
+
+def surroundings(environment: Environment) -> Surroundings:
+    """What this process runs in; the backend is imported.
+
+    Args:
+        environment: Of this process.
+    """
+    return Surroundings(
+        environment=environment,
+        packages=dict(
+            sorted((distribution.metadata["Name"], distribution.version) for distribution in metadata.distributions())
+        ),
+        platform=f"{platform.system()}-{platform.machine()}",
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        gpus=backends.gpus() if environment.device == "gpu" else (),
+        driver=_driver(),
+        flags=backends.flags(),
+    )
+
+
+def _processor() -> str:
+    # What platform.processor() says is the architecture, on Linux.
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return named.group(1).strip() if named else platform.processor() or platform.machine()
+
+
+def _driver() -> str | None:
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return output.partition("\n")[0].strip() or None

@@ -12,6 +12,7 @@ from tlbench.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tlbench.comparison import FailOn
     from tlbench.datasets.dataset import Dataset
     from tlbench.profiles import Profile
 
@@ -33,6 +34,9 @@ class Options:
         report: Folder of the report.
         plan: Whether to show what would be trained, and train nothing.
         fail_inconclusive: Whether a claim that cannot be judged fails.
+        save: Name under which the run is saved; None to leave it.
+        compare: Name, number or file of the saved run that it is compared with; None for none.
+        compare_fail: What makes that comparison fail.
     """
 
     profile: Profile
@@ -47,6 +51,14 @@ class Options:
     report: Path
     plan: bool
     fail_inconclusive: bool
+    save: str | None
+    compare: str | None
+    compare_fail: FailOn
+
+    @property
+    def baselines(self) -> Path:
+        """Folder of saved runs."""
+        return self.store / "baselines"
 
     def __post_init__(self) -> None:
         if self.seeds < 1:

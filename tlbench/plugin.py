@@ -6,6 +6,7 @@ import base64
 import contextlib
 import inspect
 import pickle
+import shlex
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
-from tlbench.errors import ConfigurationError, DataError, TlbenchError
+from tlbench.errors import ConfigurationError, DataError, StoreError, TlbenchError
+from tlbench.plan import ordered
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tlbench.claims import Claim, Verdict
     from tlbench.options import Options
@@ -123,6 +125,22 @@ OPTIONS = (
         "skip",
         metavar="{skip,fail}",
     ),
+    _Option("--tlbench-save", "Save the run under this name, to compare later ones with.", "", metavar="NAME"),
+    _Option("--tlbench-autosave", "Save the run under a name made of date and commit.", "", flag=True),
+    _Option(
+        "--tlbench-compare",
+        "Compare with a saved run: the latest of a name, a number, or a file.",
+        "",
+        metavar="NAME|NNNN|PATH",
+    ),
+    _Option(
+        "--tlbench-compare-fail",
+        "What makes that comparison fail the run: accuracy (arms that regressed, by accuracy, macro-F1 or loss), "
+        "claims (verdicts that changed), fingerprint (numerics that differ), speed:RATIO (steps that take more than so "
+        "many times as long), separated by commas (default: accuracy,claims).",
+        "accuracy,claims",
+        metavar="WHAT",
+    ),
 )
 
 claim_key = pytest.StashKey["Claim"]()
@@ -179,6 +197,8 @@ class _usage_errors:  # noqa: N801
 
 
 def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
+    from tlbench import baselines
+    from tlbench.comparison import FailOn
     from tlbench.options import Options
     from tlbench.profiles import PROFILES
 
@@ -200,6 +220,12 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
     if source not in (None, "embedded", "imagenet"):
         source = str(path("tlbench_source", base("tlbench_source")))
     store = base("tlbench_store") / Path(given["tlbench_store"]).expanduser()
+    save = given["tlbench_save"] or None
+    if save is not None:
+        baselines.check_name(save)
+    if save is None and given["tlbench_autosave"]:
+        commit = baselines.commit_of(config.rootpath)
+        save = "_".join([baselines.now()[:10], *([commit.revision[:12]] if commit else []), "autosaved"])
     inconclusive = given["tlbench_inconclusive"]
     if inconclusive not in ("skip", "fail"):
         msg = f"--tlbench-inconclusive must be skip or fail. Received: {inconclusive!r}"
@@ -218,6 +244,9 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         report=path("tlbench_report", base("tlbench_report")) or store / "report",
         plan=given["tlbench_plan"],
         fail_inconclusive=inconclusive == "fail",
+        save=save,
+        compare=given["tlbench_compare"] or None,
+        compare_fail=FailOn.parse(given["tlbench_compare_fail"]),
     )
 
 
@@ -233,6 +262,8 @@ def _whole_number(given: dict[str, Any], name: str, default: int) -> int:
 class _Shared:
     """What workers tell the controller: all of it values, none of it results."""
 
+    trials: dict[str, Trial] = field(default_factory=dict)
+    arms: dict[str, list[str]] = field(default_factory=dict)
     claims: list[Verdict] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
@@ -258,6 +289,7 @@ class Plugin:
         self._claims: list[Claim] = []
         self._verdicts: list[Verdict] = []
         self._shared = _Shared()
+        self._compared: list[str] = []
 
     # The run, in the order in which pytest calls it.
 
@@ -293,14 +325,13 @@ class Plugin:
                 _declaration(item, name)
         if not declaring or self._config.option.collectonly:
             return
-        from tlbench.plan import ordered
-
         with _usage_errors():
             study = self.session.study
             trials: list[Trial] = []
             for item in declaring:
                 trials += self._declare(item, study)
             self._plan = ordered(trials)
+            self._shared.trials = {trial.digest: trial for trial in self._plan}
             if not self._options.plan and any(trial not in self.session.store for trial in self._plan):
                 self.session.store.prepare()
         for difference in self.session.warnings:
@@ -325,11 +356,16 @@ class Plugin:
         if reason := item.stash.get(unfit_key, None):
             pytest.skip(reason)
 
-    def pytest_sessionfinish(self) -> None:
-        """Hand a worker's verdicts to the controller."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand a worker's verdicts to the controller, which saves the run and compares it."""
         if self._worker:
             shared = base64.b64encode(pickle.dumps(self._shared)).decode()
             self._config.workeroutput["tlbench"] = shared  # type: ignore[attr-defined]
+            return
+        if not self._shared.trials or self._options.plan or not (self._options.save or self._options.compare):
+            return
+        self._compared = self._save_and_compare(session)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -337,6 +373,8 @@ class Plugin:
         if told := getattr(node, "workeroutput", {}).get("tlbench"):
             shared: _Shared = pickle.loads(base64.b64decode(told))  # noqa: S301 - from our own worker
             self._shared.claims += shared.claims
+            self._shared.trials |= shared.trials
+            self._shared.arms |= shared.arms
             self._shared.tables = self._shared.tables or shared.tables
             self._shared.figures = self._shared.figures or shared.figures
 
@@ -355,6 +393,10 @@ class Plugin:
             _print_report(terminalreporter, report)
             report.write(self._options.report)
         terminalreporter.write_line(f"Written to {self._options.report}")
+        if self._compared:
+            terminalreporter.section("tlbench comparison")
+            for line in self._compared:
+                terminalreporter.write_line(line)
 
     # What fixtures ask for.
 
@@ -384,7 +426,7 @@ class Plugin:
 
         if not self._verdicts:
             seeds_at_looks = looks(self._options.seeds, self._options.max_seeds)
-            self._verdicts = judge(self._claims, self.result, seeds_at_looks, self._runner.train_all)
+            self._verdicts = judge(self._claims, self.result, seeds_at_looks, self._train_all)
         verdict = next(verdict for verdict in self._verdicts if verdict.claim is claim)
         self._shared.claims.append(verdict)
         return verdict
@@ -393,14 +435,14 @@ class Plugin:
         """A table with every cell trained."""
         from tlbench.report.tables import fill
 
-        self._runner.train_all(table.trials(self.session.study.seeds))
+        self._train_all(table.trials(self.session.study.seeds))
         return fill(table, self.result, self.session.study.seeds)
 
     def trace(self, figure: Figure) -> DrawnFigure:
         """A figure with every curve trained."""
         from tlbench.report.figures import trace
 
-        self._runner.train_all(figure.trials(self.session.study.seeds))
+        self._train_all(figure.trials(self.session.study.seeds))
         return trace(figure, self.result, self.session.study.seeds)
 
     # Its own affairs.
@@ -408,6 +450,11 @@ class Plugin:
     @cached_property
     def _runner(self) -> Runner:
         return self.session.runner(self._listener())
+
+    def _train_all(self, trials: Iterable[Trial]) -> None:
+        wanted = ordered(trials)
+        self._shared.trials |= {trial.digest: trial for trial in wanted}
+        self._runner.train_all(wanted)
 
     @property
     def _more_seeds(self) -> str:
@@ -450,6 +497,9 @@ class Plugin:
 
     def _label(self, declared: Claim | Table | Figure, seeds: Sequence[int]) -> None:
         for arm in declared.arms:
+            named = self._shared.arms.setdefault(arm.trial(0).arm, [])
+            if arm.label not in named:
+                named.append(arm.label)
             for seed in seeds:
                 trial = arm.trial(seed)
                 self._name(trial, f"{arm.label}, seed {seed}")
@@ -505,6 +555,63 @@ class Plugin:
             figures=[trace(figure, self._stored, seeds) for figure in self._shared.figures],
             verdicts=self._shared.claims,
         )
+
+    def _save_and_compare(self, session: pytest.Session) -> list[str]:
+        from tlbench import baselines
+        from tlbench.comparison import compare
+        from tlbench.report.comparisons import describe
+        from tlbench.session import saved_run
+
+        options, lines = self._options, []
+        run = saved_run(
+            self.session,
+            self._shared.trials.values(),
+            self._stored,
+            self._shared.arms,
+            self._shared.claims,
+            trained="_runner" in vars(self) and self._runner.has_trained,
+        )
+        failed = False
+        if options.compare:
+            machine = run.surroundings.machine
+            try:
+                found = baselines.find(options.compare, options.baselines, machine)
+                if found is None:
+                    lines.append(
+                        f"Warning: nothing to compare with: no saved run {options.compare!r} in {options.baselines}; "
+                        f"save one with --tlbench-save {options.compare}."
+                    )
+                else:
+                    comparison = compare(baselines.load(found.path), run)
+                    if found.other_machine:
+                        lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
+                    lines.append(describe(comparison, options.compare_fail))
+                    failed = bool(comparison.failures(options.compare_fail))
+            except StoreError as error:
+                lines.append(f"Warning: nothing to compare with: {error}")
+        if failed:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            name = options.save or options.compare or ""
+            if not baselines.is_name(name):
+                name = "NAME"
+            lines.append(f"To accept what has changed: {self._command_to_accept(name)}")
+        if options.save and failed:
+            lines.append(f"Not saved as {options.save!r}, since it failed the comparison.")
+        elif options.save:
+            lines.append(f"Saved as {baselines.save(run, options.baselines)}")
+        return lines
+
+    def _command_to_accept(self, name: str) -> str:
+        arguments, skip = [], False
+        for argument in self._config.invocation_params.args:
+            option, given, _ = str(argument).partition("=")
+            if option in {"--tlbench-compare", "--tlbench-compare-fail", "--tlbench-save"}:
+                skip = not given
+            elif skip:
+                skip = False
+            elif option != "--tlbench-autosave":
+                arguments.append(str(argument))
+        return shlex.join(["pytest", *arguments, "--tlbench-save", name])
 
     def _print_plan(self, reporter: pytest.TerminalReporter) -> None:
         from tlbench.report.plans import describe

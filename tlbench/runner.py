@@ -64,6 +64,11 @@ class Runner:
         # The one source whose weights were last used: the arms of a study share few.
         self._source: tuple[Trial | ImageNet, Weights] | None = None
 
+    @property
+    def has_trained(self) -> bool:
+        """Whether anything had to be trained in this process."""
+        return self._trainer is not None
+
     def result(self, trial: Trial) -> Result:
         """The result of a trial, which is trained, after its source, if the store lacks it."""
         self.train(trial)

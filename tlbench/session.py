@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench import environment
+from tlbench import __version__, backends, baselines, environment
+from tlbench.baselines import Run
 from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.networks import imagenet
 from tlbench.runner import Runner
@@ -18,10 +19,14 @@ from tlbench.trials import DataReference, ImageNet, Random, Trial
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tlbench.claims import Verdict
     from tlbench.datasets.dataset import Dataset
     from tlbench.environment import Environment
     from tlbench.options import Options
     from tlbench.profiles import Profile
+    from tlbench.results import Result
     from tlbench.runner import Listener
 
 
@@ -130,6 +135,41 @@ def open_session(options: Options) -> Session:
         store,
         notes=tuple(dict.fromkeys(notes)),
         warnings=differences if profile.images == "natural-images" else (),
+    )
+
+
+def saved_run(
+    session: Session,
+    trials: Iterable[Trial],
+    result: Callable[[Trial], Result | None],
+    labels: Mapping[str, Sequence[str]],
+    verdicts: Iterable[Verdict],
+    *,
+    trained: bool,
+) -> Run:
+    """A run as it is saved and compared.
+
+    Args:
+        session: That has run.
+        trials: Of its plan.
+        result: Gives a trial's result, or None where there is none.
+        labels: What arms are called, by `Trial.arm`.
+        verdicts: On its claims.
+        trained: Whether this process has trained any of them.
+    """
+    here = session.environment
+    return Run(
+        name=session.options.save or "this run",
+        created=baselines.now(),
+        tlbench_version=__version__,
+        commit=baselines.commit_of(Path.cwd()),
+        header=session.header,
+        surroundings=environment.surroundings(here),
+        # Of a process that has trained nothing it says nothing.
+        peak_memory_bytes=backends.peak_memory(here.device) if trained else None,
+        fingerprint=None,
+        arms=baselines.saved_arms(trials, result, labels),
+        claims=tuple(map(baselines.saved_claim, verdicts)),
     )
 
 

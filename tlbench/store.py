@@ -70,6 +70,8 @@ class Store:
                     training_loss=tuple(map(_number, content["history"]["loss"])),
                     training_accuracy=tuple(map(_number, content["history"]["accuracy"])),
                     epoch_seconds=tuple(content["epoch_seconds"]),
+                    epoch_steps=content["epoch_steps"],
+                    epoch_images=content["epoch_images"],
                     seconds=content["seconds"],
                     environment=Environment(**content["environment"]),
                 )
@@ -184,6 +186,8 @@ def _write(folder: Path, trial: Trial, result: Result, weights: Weights) -> None
             "accuracy": [_json_number(value) for value in result.training_accuracy],
         },
         "epoch_seconds": result.epoch_seconds,
+        "epoch_steps": result.epoch_steps,
+        "epoch_images": result.epoch_images,
         "seconds": result.seconds,
         "environment": asdict(result.environment),
     }

@@ -126,6 +126,8 @@ class Trainer:
             training_loss=tuple(run.loss),
             training_accuracy=tuple(run.accuracy),
             epoch_seconds=tuple(run.epoch_seconds),
+            epoch_steps=run.epoch_steps,
+            epoch_images=run.epoch_steps * min(trial.recipe.batch_size, len(training)),
             seconds=time.perf_counter() - started,
             environment=self._environment,
         )
@@ -159,6 +161,7 @@ class _Run:
     validation_probabilities: list[NDArray[np.float32]]
     probabilities: NDArray[np.float32]
     batch_statistics_probabilities: NDArray[np.float32]
+    epoch_steps: int = 0
     diverged: bool = False
 
 
@@ -247,6 +250,7 @@ class _Graph:
         for epoch in range(recipe.epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(training))
             batches = _Batches(x, order, min(recipe.batch_size, len(training)), training.labels)
+            run.epoch_steps = len(batches)
             self.trained.optimizer.learning_rate = recipe.rate(epoch)
             started = time.perf_counter()
             history = self.trained.fit(backends.input_of_fit(batches), epochs=1, shuffle=False, verbose=0).history

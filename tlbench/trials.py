@@ -160,6 +160,23 @@ class Trial:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @cached_property
+    def arm(self) -> str:
+        """SHA-256 over what it shares with the trials of other seeds, as hexadecimal digits.
+
+        Unlike the digest it leaves tlbench's own code out, so that runs of
+        different versions can be compared.
+        """
+        return hashlib.sha256(json.dumps(self.arm_description, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def arm_description(self) -> dict[str, Any]:
+        """The trial but for its seed, as JSON; a source stands there likewise."""
+        description = {name: value for name, value in self.description.items() if name != "seed"}
+        if self.source is not None:
+            description["initialisation"] = self.source.arm_description
+        return description
+
+    @cached_property
     def description(self) -> dict[str, Any]:
         """The trial as JSON; a source stands there by its digest."""
         return {field_.name: _json(getattr(self, field_.name)) for field_ in fields(self)}

@@ -1,0 +1,124 @@
+"""Comparisons of runs as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, TypeVar
+
+from tabulate import tabulate
+
+from tlbench.comparison import MEASURES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tlbench.baselines import Run
+    from tlbench.comparison import ArmChange, Change, ClaimChange, Comparison, FailOn, Ratio
+
+# What a reader looks at first.
+ORDER = ("regressed", "changed verdict", "improved", "not judged", "new", "missing", "same")
+
+
+def describe(comparison: Comparison, fail_on: FailOn, style: str = "simple") -> str:
+    """A comparison on a page: what differs, verdicts, arms, speed, and what it amounts to.
+
+    Args:
+        comparison: Of two runs.
+        fail_on: What makes it fail.
+        style: One of tabulate's formats, for instance `"github"`.
+    """
+    how = "paired by seed" if comparison.paired else "of different seeds, unpaired"
+    parts = [f"{_title(comparison.old)} -> {_title(comparison.new)}, {how}"]
+    if comparison.versions:
+        parts.append(_table(("differs", "old", "new"), _versions(comparison), style))
+    if comparison.numerics:
+        parts.append(f"Fingerprint: {comparison.numerics}")
+    if comparison.claims:
+        parts.append(
+            _table(("claim", "status", "verdict", "difference"), map(_claim, _sorted(comparison.claims)), style)
+        )
+    if comparison.arms:
+        arm_headings = ("arm", "status", *(measure.name for measure in MEASURES), "note")
+        parts.append(_table(arm_headings, map(_arm, _sorted(comparison.arms)), style))
+    if comparison.ratios:
+        parts.append(_table(("speed and memory", "old", "new", "new / old"), map(_ratio, comparison.ratios), style))
+    parts.append(summary(comparison, fail_on))
+    return "\n\n".join(parts)
+
+
+def summary(comparison: Comparison, fail_on: FailOn) -> str:
+    """What it amounts to, in a line or a few."""
+    arms, claims = (_counts(changes) for changes in (comparison.arms, comparison.claims))
+    lines = [f"arms: {arms or 'none in common'}; claims: {claims or 'none in common'}"]
+    failures = comparison.failures(fail_on)
+    lines += [f"FAILED: {failure}" for failure in failures] or [f"passed ({fail_on})"]
+    return "\n".join(lines)
+
+
+def _counts(changes: Sequence[ArmChange] | Sequence[ClaimChange]) -> str:
+    counts = Counter(change.status for change in changes)
+    return ", ".join(f"{counts[status]} {status}" for status in ORDER if counts[status])  # type: ignore[index]
+
+
+def _table(headings: tuple[str, ...], lines: Iterable[Sequence[str]], style: str) -> str:
+    return tabulate(list(lines), headings, tablefmt=style, disable_numparse=True, stralign="left")
+
+
+def _title(run: Run) -> str:
+    around = run.surroundings.environment
+    return f"{run.name} ({run.created[:16]}, {around.backend} {around.backend_version}, keras {around.keras_version})"
+
+
+def _versions(comparison: Comparison) -> Iterable[Sequence[str]]:
+    for name, old, new in comparison.versions:
+        yield name, old or "-", new or "-"
+
+
+_T = TypeVar("_T", "ArmChange", "ClaimChange")
+
+
+def _sorted(changes: Sequence[_T]) -> list[_T]:
+    return sorted(changes, key=lambda change: ORDER.index(change.status))
+
+
+def _claim(claim: ClaimChange) -> Sequence[str]:
+    verdicts = claim.old if claim.old == claim.new else f"{claim.old or '-'} -> {claim.new or '-'}"
+    return (
+        claim.name,
+        claim.status,
+        f"{verdicts}{f' ({claim.note})' if claim.note else ''}",
+        _change(claim.change, "number"),
+    )
+
+
+def _arm(arm: ArmChange) -> Sequence[str]:
+    cells = [
+        _change(arm.changes[measure.name], "number" if measure.name == "loss" else "percent")
+        if measure.name in arm.changes
+        else ""
+        for measure in MEASURES
+    ]
+    return arm.label, arm.status, *cells, arm.note
+
+
+def _change(change: Change, unit: str) -> str:
+    if change.old is None or change.new is None:
+        return ""
+    scale, digits = (100, 1) if unit == "percent" else (1, 3)
+    means = f"{change.old * scale:.{digits}f} -> {change.new * scale:.{digits}f}"
+    if change.interval is None:
+        return means
+    low, high = (end * scale for end in change.interval)
+    return f"{means} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def _ratio(ratio: Ratio) -> Sequence[str]:
+    interval = f" [{ratio.interval[0]:.2f}, {ratio.interval[1]:.2f}]" if ratio.interval else ""
+    digits = 1 if max(ratio.old, ratio.new) < 1000 else 0
+    return (
+        ratio.name,
+        f"{ratio.old:.{digits}f} {ratio.unit}",
+        f"{ratio.new:.{digits}f} {ratio.unit}",
+        f"{ratio.ratio:.2f}{interval}",
+    )
