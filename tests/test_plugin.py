@@ -413,8 +413,8 @@ def test_a_regression_fails_the_run_and_is_not_saved(project):
     (saved,) = project.path.glob(".tlbench/baselines/*/0001_good.json")
     content = json.loads(saved.read_text())
     for arm in content["arms"]:
-        for seed, scores in arm["trials"].items():
-            scores["accuracy"] = 0.99 + 0.001 * int(seed)
+        for scores in arm["trials"].values():
+            scores["loss"] -= 5
     saved.write_text(json.dumps(content))
 
     result = project.runpytest("-k", "rates", "--tlbench-save", "good", "--tlbench-compare=good")
@@ -424,7 +424,7 @@ def test_a_regression_fails_the_run_and_is_not_saved(project):
     result.stdout.fnmatch_lines(
         [
             "FAILED: accuracy, macro-F1 or loss has regressed: *",
-            "To accept what has changed: pytest -k rates --tlbench-save good*",
+            "To accept what has changed: pytest -k rates *--tlbench-save good",
             "Not saved as 'good', since it failed the comparison.",
         ]
     )
@@ -453,8 +453,11 @@ def test_what_cannot_be_compared_with_is_a_warning(project, reference, content, 
 
 
 def test_seeds_are_added_to_what_few_do_not_decide(project):
-    """Two arms alike: no number of seeds tells them apart, and the header says how many there may be."""
-    project.makepyfile(test_study=STUDY.replace("learning_rate=1e-6", "learning_rate=0.0100001"))
+    """Two arms alike but for noise: so few seeds do not tell them apart, and the header says how many there may be."""
+    study = STUDY.replace("learning_rate=rate", "learning_rate=1e-3").replace(
+        "learning_rate=1e-6", "learning_rate=1.3e-3"
+    )
+    project.makepyfile(test_study=study)
 
     result = project.runpytest("-k", "better", "--tlbench-seeds", "2", "--tlbench-max-seeds", "4")
 

@@ -16,9 +16,12 @@ from tlbench.errors import ConfigurationError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     import keras
+
+    from numpy.typing import NDArray
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -101,6 +104,54 @@ def compile_options(device: str) -> dict[str, Any]:
     """
     jit = {"tensorflow": "auto" if device == "gpu" else False, "jax": True, "torch": False}
     return {"jit_compile": jit[backend()]}
+
+
+def loss_and_gradients(
+    model: keras.Model, loss: Callable[[Any, Any], Any], x: NDArray[Any], y: NDArray[Any]
+) -> tuple[NDArray[Any], list[NDArray[Any]], dict[str, NDArray[Any]]]:
+    """The loss of a batch in training mode, and its gradients, without any compiling.
+
+    Args:
+        model: Whose trainable weights are differentiated by; its moving statistics stay as they are on JAX only.
+        loss: From labels and outputs to a scalar.
+        x: Inputs.
+        y: Labels.
+
+    Returns:
+        Loss, a gradient for each trainable weight in the model's order, and all weights that are not trained as they
+        are afterwards, by path.
+    """
+    import numpy as np
+
+    name, paths = backend(), [variable.path for variable in model.non_trainable_variables]
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = loss(y, model(x, training=True))
+        trained = [variable.value for variable in model.trainable_variables]
+        gradients = [np.asarray(gradient) for gradient in tape.gradient(value, trained)]
+        after = [np.asarray(variable.value) for variable in model.non_trainable_variables]
+    elif name == "jax":
+        import jax
+
+        def objective(trained: Any, untrained: Any) -> tuple[Any, Any]:
+            outputs, untrained = model.stateless_call(trained, untrained, x, training=True)
+            return loss(y, outputs), untrained
+
+        trained = [variable.value for variable in model.trainable_variables]
+        untrained = [variable.value for variable in model.non_trainable_variables]
+        (value, later), found = jax.value_and_grad(objective, has_aux=True)(trained, untrained)
+        gradients, after = [np.asarray(gradient) for gradient in found], [np.asarray(state) for state in later]
+    else:
+        import torch
+
+        value = loss(y, model(x, training=True))
+        trained = [variable.value for variable in model.trainable_variables]
+        gradients = [gradient.detach().cpu().numpy() for gradient in torch.autograd.grad(value, trained)]
+        after = [variable.value.detach().cpu().numpy() for variable in model.non_trainable_variables]
+        value = value.detach().cpu().numpy()
+    return np.asarray(value), gradients, dict(zip(paths, after, strict=True))
 
 
 def input_of_fit(batches: keras.utils.PyDataset) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tlbench import fingerprint
 from tlbench.errors import ConfigurationError
 from tlbench.statistics import holm, mean_interval, moderate, shift
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tlbench.baselines import Run, SavedArm, SavedClaim
+    from tlbench.fingerprint import Agreement
     from tlbench.results import Scores
 
 Status = Literal["same", "regressed", "improved", "changed verdict", "missing", "new", "not judged"]
@@ -206,8 +208,7 @@ class Comparison:
         arms: First the mean of all, then each.
         claims: Of either run.
         ratios: Times and memory.
-        numerics: What their fingerprints differ in first, in a line; None where a run has none.
-        same_numerics: Whether the fingerprints agree.
+        numerics: What their fingerprints agree on; None where a run has none.
     """
 
     old: Run
@@ -217,8 +218,7 @@ class Comparison:
     arms: tuple[ArmChange, ...]
     claims: tuple[ClaimChange, ...]
     ratios: tuple[Ratio, ...]
-    numerics: str | None = None
-    same_numerics: bool = True
+    numerics: Agreement | None
 
     @cached_property
     def step_time(self) -> Ratio | None:
@@ -234,7 +234,7 @@ class Comparison:
         changed = [claim.name for claim in self.claims if claim.status == "changed verdict"]
         if fail_on.claims and changed:
             reasons.append(f"verdicts have changed: {', '.join(changed)}")
-        if fail_on.fingerprint and not self.same_numerics:
+        if fail_on.fingerprint and self.numerics and not self.numerics.same:
             reasons.append(f"the fingerprints differ: {self.numerics}")
         step = self.step_time
         if fail_on.speed is not None and step and step.interval and step.interval[0] > fail_on.speed:
@@ -280,7 +280,14 @@ def compare(old: Run, new: Run, level: float = LEVEL) -> Comparison:
         arms=tuple(arms),
         claims=tuple(_claims(old.claims, new.claims, level / 2)),
         ratios=tuple(_ratios([(before, after) for before, after, note in pairs if not note], old, new)),
+        numerics=_numerics(old, new),
     )
+
+
+def _numerics(old: Run, new: Run) -> Agreement | None:
+    if old.fingerprint is None or new.fingerprint is None:
+        return None
+    return fingerprint.compare(*(fingerprint.read(run.fingerprint or {}, f"the run {run.name}") for run in (old, new)))
 
 
 _Pair = tuple["SavedArm", "SavedArm", str]

@@ -1,5 +1,13 @@
 """The errors that tlbench raises for input it cannot work with."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class TlbenchError(Exception):
     """Base of every error that tlbench raises on purpose; its message names the remedy."""
@@ -23,3 +31,20 @@ class StoreError(TlbenchError):
 
 class TrainingError(TlbenchError):
     """A training run broke a rule that its result rests on."""
+
+
+class EnvironmentFailure(TlbenchError):  # noqa: N818 - a result of an upgrade, as much as an error
+    """An environment cannot be installed, or what it holds cannot be run.
+
+    Attributes:
+        requirements: What it was to have.
+        step: What failed: `"install"`, `"import"`, `"fingerprint"` or `"run"`.
+        log: A file with all that was printed.
+    """
+
+    def __init__(self, requirements: str, step: str, log: Path, output: str) -> None:
+        self.requirements = requirements
+        self.step = step
+        self.log = log
+        last = "\n".join(output.strip().splitlines()[-12:])
+        super().__init__(f"{requirements}: {step} failed; all of it is in {log}. The last lines:\n{last}")

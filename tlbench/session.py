@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench import __version__, backends, baselines, environment
+from tlbench import __version__, backends, baselines, environment, fingerprint
 from tlbench.baselines import Run
 from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.networks import imagenet
@@ -167,7 +167,7 @@ def saved_run(
         surroundings=environment.surroundings(here),
         # Of a process that has trained nothing it says nothing.
         peak_memory_bytes=backends.peak_memory(here.device) if trained else None,
-        fingerprint=None,
+        fingerprint=fingerprint.take(here).content(),
         arms=baselines.saved_arms(trials, result, labels),
         claims=tuple(map(baselines.saved_claim, verdicts)),
     )

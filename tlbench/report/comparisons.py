@@ -32,7 +32,7 @@ def describe(comparison: Comparison, fail_on: FailOn, style: str = "simple") -> 
     parts = [f"{_title(comparison.old)} -> {_title(comparison.new)}, {how}"]
     if comparison.versions:
         parts.append(_table(("differs", "old", "new"), _versions(comparison), style))
-    if comparison.numerics:
+    if comparison.numerics is not None:
         parts.append(f"Fingerprint: {comparison.numerics}")
     if comparison.claims:
         parts.append(

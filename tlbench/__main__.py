@@ -1,0 +1,7 @@
+"""`python -m tlbench` is the command `tlbench`."""
+
+from tlbench.cli import main
+
+
+if __name__ == "__main__":
+    main(prog_name="tlbench")

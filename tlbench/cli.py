@@ -1,0 +1,336 @@
+"""The command `tlbench`: saved runs compared, and studies run under other versions."""
+
+from __future__ import annotations
+
+import json
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tabulate import tabulate
+
+from tlbench import __version__, backends, baselines, environment, fingerprint
+from tlbench.comparison import FailOn, compare
+from tlbench.errors import ConfigurationError, EnvironmentFailure, TlbenchError
+from tlbench.isolation import Requirements, released_versions
+from tlbench.report import comparisons
+from tlbench.upgrade import Question, Suite, find_first_change, upgrade
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tlbench.baselines import Run
+
+SAFE, REGRESSED, COULD_NOT_RUN = 0, 1, 2
+
+store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".tlbench"),
+    show_default=True,
+    help="Where results, saved runs and environments are kept.",
+)
+fail_option = click.option(
+    "--fail",
+    default="accuracy,claims",
+    show_default=True,
+    metavar="WHAT",
+    help="What makes the comparison fail: accuracy, claims, fingerprint, speed:RATIO, separated by commas.",
+)
+backend_option = click.option(
+    "--backend", type=click.Choice(backends.BACKENDS), default="tensorflow", show_default=True, help="Keras' backend."
+)
+
+
+class _Group(click.Group):
+    """Turns tlbench's errors into a line and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TlbenchError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(COULD_NOT_RUN)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main() -> None:
+    """Is what we believe about transfer learning still true after this change?"""
+
+
+@main.command("compare")
+@click.argument("old")
+@click.argument("new")
+@store_option
+@fail_option
+@click.pass_context
+def compare_command(ctx: click.Context, old: str, new: str, store: Path, fail: str) -> None:
+    """Compare two saved runs, each a NAME, a NUMBER or a PATH; trains nothing.
+
+    Exit status: 0 where nothing fails, 1 where something has regressed, 2 where they cannot be compared.
+    """
+    fail_on = FailOn.parse(fail)
+    comparison = compare(_named(old, store), _named(new, store))
+    click.echo(comparisons.describe(comparison, fail_on))
+    ctx.exit(REGRESSED if comparison.failures(fail_on) else SAFE)
+
+
+def _named(reference: str, store: Path) -> Run:
+    folder = store / "baselines"
+    # Whichever machine's: both are named by the user.
+    found = baselines.find(reference, folder, "")
+    if found is None:
+        names = ", ".join(path.stem for path in baselines.saved_runs(folder)) or "none"
+        msg = f"No saved run is called so in {folder}; there are: {names}. Received: {reference!r}"
+        raise ConfigurationError(msg)
+    return baselines.load(found.path)
+
+
+@main.command("list")
+@store_option
+def list_command(store: Path) -> None:
+    """List saved runs, and how many trials the store has of each environment."""
+    lines = []
+    for path in baselines.saved_runs(store / "baselines"):
+        try:
+            run = baselines.load(path)
+        except TlbenchError as error:
+            lines.append((path.stem, "", "", "", f"cannot be read: {str(error)[:60]}"))
+            continue
+        trials = sum(len(arm.trials) for arm in run.arms)
+        verdicts = ", ".join(
+            f"{count} {outcome}"
+            for outcome in ("supported", "refuted", "inconclusive")
+            if (count := sum(claim.outcome == outcome for claim in run.claims))
+        )
+        here = run.surroundings.environment
+        lines.append((path.stem, run.created[:16], str(here), f"{len(run.arms)} arms, {trials} trials", verdicts))
+    click.echo(tabulate(lines, ("saved run", "at (UTC)", "environment", "", "verdicts")) if lines else "No saved runs.")
+    results = store / "results"
+    counts = [
+        (place.name, len(list(place.glob("*/result.json"))))
+        for place in (sorted(results.iterdir()) if results.is_dir() else [])
+    ]
+    click.echo()
+    click.echo(tabulate(counts, ("environment", "stored trials")) if counts else f"No trials are stored in {results}.")
+
+
+@main.command("show")
+@click.argument("run")
+@store_option
+def show_command(run: str, store: Path) -> None:
+    """Show a saved run: what it ran on, its verdicts and what its arms scored."""
+    saved = _named(run, store)
+    around = saved.surroundings
+    facts = {
+        "run": f"{saved.name}, {saved.created}",
+        **saved.header,
+        "machine": f"{around.processor}, {around.cores} cores, {', '.join(around.gpus) or 'no GPU'}",
+        "commit": f"{saved.commit.revision}{' with changes' if saved.commit.changed else ''}"
+        if saved.commit
+        else "none",
+    }
+    click.echo(tabulate(list(facts.items()), tablefmt="plain"))
+    claims = [
+        (
+            claim.name,
+            claim.outcome,
+            _mean(list(claim.differences.values())),
+            _number(claim.p),
+            _number(claim.adjusted_p),
+        )
+        for claim in saved.claims
+    ]
+    click.echo()
+    click.echo(tabulate(claims, ("claim", "verdict", "difference", "p", "after Holm"), disable_numparse=True))
+    arms = []
+    for arm in saved.arms:
+        finished = [scores for scores in arm.trials.values() if not scores.diverged]
+        means = (
+            [f"{_mean_of(finished, name):.3f}" for name in ("accuracy", "macro_f1", "loss")]
+            if finished
+            else ["", "", ""]
+        )
+        arms.append((arm.labels[0], len(arm.trials), *means))
+    click.echo()
+    click.echo(tabulate(arms, ("arm", "seeds", "accuracy", "macro-F1", "loss"), disable_numparse=True))
+
+
+def _mean_of(scores: list[Any], name: str) -> float:
+    return float(sum(getattr(score, name) for score in scores) / len(scores))
+
+
+def _mean(values: list[float]) -> str:
+    return f"{sum(values) / len(values):+.3f}" if values else ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+@main.command("fingerprint")
+@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
+@click.option(
+    "--compare",
+    "other",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Hold it against that of this file, or of this saved run.",
+)
+@click.option("--gpu", is_flag=True, help="On a GPU, in bfloat16 too.")
+@click.pass_context
+def fingerprint_command(ctx: click.Context, save: Path | None, other: Path | None, *, gpu: bool) -> None:
+    """Compute what one fixed network does here, in seconds, and name what first differs from another's.
+
+    Exit status: 0, or 1 where it differs.
+    """
+    expected = fingerprint.read_file(other) if other else None
+    taken = fingerprint.take(environment.current(gpu=gpu))
+    if save:
+        save.write_text(json.dumps(taken.content(), allow_nan=False) + "\n", encoding="utf-8")
+    click.echo(f"{taken.environment}: {len(taken.quantities)} quantities")
+    for name, difference in taken.reported.items():
+        click.echo(f"reported {name}: {difference:+.1e} beside tlbench's own")
+    if expected is not None:
+        agreement = fingerprint.compare(expected, taken)
+        click.echo(f"{expected.environment} -> here: {agreement}")
+        ctx.exit(SAFE if agreement.same else REGRESSED)
+
+
+def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command takes that runs a study."""
+    for option in reversed(
+        (
+            click.option("-k", "expression", metavar="EXPRESSION", help="Which tests, as pytest's -k."),
+            click.option("--profile", metavar="NAME", help="As --tlbench-profile."),
+            click.option("--seeds", type=click.IntRange(min=1), help="As --tlbench-seeds."),
+            click.option(
+                "--with", "extra", multiple=True, metavar="REQUIREMENT", help="Also installed, on every side."
+            ),
+            backend_option,
+            store_option,
+            click.argument("pytest_arguments", nargs=-1, metavar="[-- PYTEST ARGUMENTS]"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _suite(
+    pytest_arguments: tuple[str, ...], expression: str | None, profile: str | None, seeds: int | None, store: Path
+) -> Suite:
+    arguments = list(pytest_arguments)
+    if not arguments and Path("benchmarks").is_dir():
+        arguments = ["benchmarks"]
+    for option, value in (("-k", expression), ("--tlbench-profile", profile), ("--tlbench-seeds", seeds)):
+        if value is not None:
+            arguments += [option, str(value)]
+    return Suite(tuple(arguments), store, lambda line: click.echo(line, err=True))
+
+
+@main.command("upgrade")
+@click.argument("old")
+@click.argument("new")
+@_suite_options
+@fail_option
+@click.option("--format", "style", type=click.Choice(("simple", "github")), default="simple", help="Of the tables.")
+@click.pass_context
+def upgrade_command(
+    ctx: click.Context,
+    old: str,
+    new: str,
+    pytest_arguments: tuple[str, ...],
+    expression: str | None,
+    profile: str | None,
+    seeds: int | None,
+    extra: tuple[str, ...],
+    backend: str,
+    store: Path,
+    fail: str,
+    style: str,
+) -> None:
+    """Run the study under OLD and under NEW requirements, and compare.
+
+    Each is a set of requirements in quotes, for instance "keras==3.12.4" or "tensorflow==2.19.1 keras==3.10". Two
+    environments are made with uv; finished trials are kept, so that an interrupted upgrade goes on where it was.
+
+    Exit status: 0 where it is safe, 1 where something has regressed, 2 where one side could not be installed or run.
+    """
+    fail_on = FailOn.parse(fail)
+    sides = Requirements.parse(old, backend, extra), Requirements.parse(new, backend, extra)
+    suite = _suite(pytest_arguments, expression, profile, seeds, store)
+    try:
+        comparison = upgrade(*sides, suite)
+    except EnvironmentFailure as failure:
+        click.echo(f"could not run: {failure}")
+        ctx.exit(COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
+        raise
+    click.echo(comparisons.describe(comparison, fail_on, style))
+    ctx.exit(REGRESSED if comparison.failures(fail_on) else SAFE)
+
+
+@main.command("bisect")
+@click.argument("package")
+@click.argument("first")
+@click.argument("last")
+@_suite_options
+@click.option("--claim", metavar="NAME", help="Find where the verdict on this claim changes.")
+@click.option(
+    "--metric",
+    type=click.Choice(("accuracy", "speed", "fingerprint")),
+    help="Find where an arm moves (accuracy), steps take longer (speed) or numerics differ (fingerprint, no training).",
+)
+@click.option("--versions", metavar="A,B,...", help="Which versions, oldest first, instead of all released ones.")
+@click.option("--ratio", default=1.2, show_default=True, help="How many times as long, with --metric speed.")
+@click.pass_context
+def bisect_command(
+    ctx: click.Context,
+    package: str,
+    first: str,
+    last: str,
+    pytest_arguments: tuple[str, ...],
+    expression: str | None,
+    profile: str | None,
+    seeds: int | None,
+    extra: tuple[str, ...],
+    backend: str,
+    store: Path,
+    claim: str | None,
+    metric: str | None,
+    versions: str | None,
+    ratio: float,
+) -> None:
+    """Find the first version of PACKAGE, between FIRST and LAST, where a claim or a metric is another than at FIRST.
+
+    Runs stay in the store, so that no version is run twice.
+
+    Exit status: 0 where nothing changes, 1 where the version was found, 2 where the ends could not be run.
+    """
+    if (claim is None) == (metric is None):
+        msg = f"Give either --claim or --metric. Received: --claim {claim}, --metric {metric}"
+        raise ConfigurationError(msg)
+    listed = tuple(versions.split(",")) if versions else released_versions(package, first, last)
+    suite = _suite(pytest_arguments, expression, profile, seeds, store)
+    question = Question(claim, metric, ratio)
+
+    def requirements(version: str) -> Requirements:
+        return Requirements((f"{package}=={version}",), backend, extra)
+
+    try:
+        found = find_first_change(listed, requirements, suite, question)
+    except EnvironmentFailure as failure:
+        click.echo(f"could not run: {failure}")
+        ctx.exit(COULD_NOT_RUN)
+    if found is None:
+        click.echo(f"{question} is at {package} {listed[-1]} as it is at {listed[0]}.")
+        ctx.exit(SAFE)
+    click.echo(f"{question} changes in {package} {found.first_changed}; {found.last_same} is the last as {listed[0]}.")
+    if found.untested:
+        click.echo(f"Could not be run, in between: {', '.join(found.untested)}.")
+    click.echo(f"{found.tested} of {len(listed)} versions were run. What changes: {found.difference}")
+    ctx.exit(REGRESSED)

@@ -1,0 +1,296 @@
+"""Isolated environments: what a study is run in under other versions."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tlbench import __version__, backends
+from tlbench.errors import ConfigurationError, EnvironmentFailure
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+# Written last: an environment without it was interrupted, and is made anew.
+COMPLETE = "complete.json"
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What an environment has.
+
+    Attributes:
+        packages: Requirements as pip and uv read them, at least one.
+        backend: Keras' backend.
+        extra: Further requirements that both sides of a comparison share.
+    """
+
+    packages: tuple[str, ...]
+    backend: str
+    extra: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.backend not in backends.BACKENDS:
+            msg = f"tlbench trains on the backends {', '.join(backends.BACKENDS)}. Received: {self.backend!r}"
+            raise ConfigurationError(msg)
+        if not self.packages:
+            msg = 'An environment needs a requirement, for instance "keras==3.15.1". Received: nothing'
+            raise ConfigurationError(msg)
+        for package in self.packages:
+            try:
+                Requirement(package)
+            except InvalidRequirement as error:
+                msg = f'Not a requirement such as "keras==3.15.1": {error}. Received: {package!r}'
+                raise ConfigurationError(msg) from error
+
+    @classmethod
+    def parse(cls, text: str, backend: str, extra: Sequence[str] = ()) -> Requirements:
+        """Read requirements that spaces separate.
+
+        Raises:
+            ConfigurationError: They cannot be read, or the backend is none.
+        """
+        return cls(tuple(text.split()), backend, tuple(extra))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the packages."""
+        return frozenset(canonicalize_name(Requirement(package).name) for package in self.packages)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The packages, the backend where none of them is it, and tlbench."""
+        distribution = canonicalize_name(self.backend)
+        # tlbench itself requires TensorFlow. The others come as they are here, if they are.
+        implied = () if self.backend == "tensorflow" or distribution in self.names else (_as_here(distribution),)
+        return (*self.packages, *implied, *self.extra)
+
+    def __str__(self) -> str:
+        """As the user wrote it."""
+        return " ".join(self.packages)
+
+
+@dataclass(frozen=True)
+class IsolatedEnvironment:
+    """An environment that is ready.
+
+    Attributes:
+        requirements: What was asked for.
+        folder: Where it is.
+        packages: Version of every distribution in it.
+    """
+
+    requirements: Requirements
+    folder: Path
+    packages: dict[str, str]
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def variables(self) -> dict[str, str]:
+        """IsolatedEnvironment variables of a process in it."""
+        unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+        return kept | {"KERAS_BACKEND": self.requirements.backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def prepare(requirements: Requirements, folder: Path, like: IsolatedEnvironment | None = None) -> IsolatedEnvironment:
+    """Make an environment, or find it as it was made before.
+
+    Args:
+        requirements: What it has.
+        folder: Where environments are kept.
+        like: Another one, whose versions it takes over wherever the requirements of neither allow or need another.
+
+    Raises:
+        EnvironmentFailure: It cannot be installed, or Keras cannot be imported in it; the error has the log.
+        ConfigurationError: uv is missing.
+    """
+    fixed = _constraints(requirements, like) if like else ()
+    tlbench = _tlbench()
+    key = json.dumps([sorted(requirements.all), requirements.backend, sys.version_info[:2], tlbench, fixed])
+    place = folder.resolve() / hashlib.sha256(key.encode()).hexdigest()[:16]
+    marker = place / COMPLETE
+    if not marker.is_file():
+        if place.exists():
+            shutil.rmtree(place)
+        _create(place, requirements, tlbench, fixed)
+        environment = IsolatedEnvironment(requirements, place, {})
+        run(environment, ["-c", "import keras; keras.ops.zeros(1)"], "import")
+        packages = json.loads(run(environment, ["-c", _LIST], "list").splitlines()[-1])
+        marker.write_text(json.dumps({"requirements": requirements.all, "packages": packages}), encoding="utf-8")
+    return IsolatedEnvironment(requirements, place, json.loads(marker.read_text(encoding="utf-8"))["packages"])
+
+
+def run(
+    environment: IsolatedEnvironment,
+    arguments: Sequence[object],
+    step: str,
+    *,
+    accept: Collection[int] = (0,),
+    listen: Callable[[str], None] = lambda _line: None,
+) -> str:
+    """Run Python in an environment; what it prints goes to `<step>.log` in the environment's folder.
+
+    Args:
+        environment: Whose interpreter runs.
+        arguments: Of Python.
+        step: What it is for.
+        accept: Exit codes that are no failure.
+        listen: Is told each line of the output, errors included, as it comes.
+
+    Returns:
+        The output.
+
+    Raises:
+        EnvironmentFailure: It exits with another code.
+    """
+    return _run([environment.python, *arguments], environment, step, accept, listen)
+
+
+# On a line of its own, the last.
+_LIST = (
+    "import json; from importlib.metadata import distributions; "
+    "print(json.dumps({d.metadata['Name']: d.version for d in distributions()}))"
+)
+
+
+def _create(place: Path, requirements: Requirements, tlbench: Sequence[str], fixed: Sequence[str]) -> None:
+    uv = _uv()
+    environment = IsolatedEnvironment(requirements, place, {})
+    _run([uv, "venv", "--quiet", "--python", sys.executable, place], environment, "install")
+    install = [uv, "pip", "install", "--python", environment.python, *requirements.all, *tlbench]
+    if fixed:
+        constraints = place / "constraints.txt"
+        constraints.write_text("\n".join(fixed) + "\n", encoding="utf-8")
+        # Otherwise these versions need others beside them, and the comparison lists what differs.
+        with contextlib.suppress(EnvironmentFailure):
+            _run([*install, "--constraint", constraints], environment, "install")
+            return
+    _run(install, environment, "install")
+
+
+def _run(
+    command: Sequence[object],
+    environment: IsolatedEnvironment,
+    step: str,
+    accept: Collection[int] = (0,),
+    listen: Callable[[str], None] = lambda _line: None,
+) -> str:
+    words = list(map(str, command))
+    environment.folder.mkdir(parents=True, exist_ok=True)
+    log = environment.folder / f"{step}.log"
+    output = []
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment.variables(),
+        ) as process,
+    ):
+        file.write(f"$ {shlex.join(words)}\n")
+        for line in process.stdout or ():
+            file.write(line)
+            output.append(line)
+            listen(line.rstrip("\n"))
+    if process.returncode not in accept:
+        raise EnvironmentFailure(str(environment.requirements), step, log, "".join(output))
+    return "".join(output)
+
+
+def _constraints(requirements: Requirements, like: IsolatedEnvironment) -> tuple[str, ...]:
+    free = requirements.names | like.requirements.names | {"tlbench"}
+    return tuple(
+        f"{name}=={version}" for name, version in sorted(like.packages.items()) if canonicalize_name(name) not in free
+    )
+
+
+def _as_here(distribution: str) -> str:
+    try:
+        return f"{distribution}=={metadata.version(distribution)}"
+    except metadata.PackageNotFoundError:
+        return distribution
+
+
+def _tlbench() -> tuple[str, ...]:
+    """This tlbench, as uv installs it: from its folder where it came from one."""
+    source = json.loads(metadata.distribution("tlbench").read_text("direct_url.json") or "{}").get("url", "")
+    path = Path(url2pathname(urlparse(source).path)) if source.startswith("file:") else None
+    if path is not None and path.is_dir():
+        return "--editable", str(path)
+    if path is not None and path.is_file():
+        return (str(path),)
+    return (f"tlbench=={__version__}",)
+
+
+def _uv() -> str:
+    import uv
+
+    try:
+        return str(uv.find_uv_bin())
+    except FileNotFoundError as error:
+        found = shutil.which("uv")
+        if found:
+            return found
+        msg = "tlbench upgrade and bisect need uv: pip install uv."
+        raise ConfigurationError(msg) from error
+
+
+def released_versions(package: str, first: str, last: str) -> tuple[str, ...]:
+    """Versions of a package that its index has, from one to another, in order; pre-releases left out.
+
+    Args:
+        package: Its name.
+        first: The oldest of interest.
+        last: The newest.
+
+    Raises:
+        ConfigurationError: The index cannot be asked, or has neither end, or they are out of order.
+    """
+    try:
+        ends = Version(first), Version(last)
+    except InvalidVersion as error:
+        msg = f"Not a version such as 3.15.1: {error}. Received: {first!r} and {last!r}"
+        raise ConfigurationError(msg) from error
+    if ends[0] >= ends[1]:
+        msg = f"The first version must be older than the last. Received: {first!r} and {last!r}"
+        raise ConfigurationError(msg)
+    # pip asks whatever index the user has set up.
+    command = [_uv(), "tool", "run", "pip", "index", "versions", package]
+    process = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    _, found, listed = process.stdout.partition("Available versions:")
+    if process.returncode or not found:
+        msg = f"The versions of {package!r} cannot be listed; check its name, or name them with --versions. Received: "
+        raise ConfigurationError(msg + process.stderr.strip()[-500:])
+    versions = sorted(Version(text.strip()) for text in listed.partition("\n")[0].split(",") if text.strip())
+    within = [version for version in versions if ends[0] <= version <= ends[1] and not version.is_prerelease]
+    missing = [str(end) for end in ends if end not in within]
+    if missing:
+        msg = f"The index has no version {' nor '.join(missing)} of {package!r}. Received: {first!r} and {last!r}"
+        raise ConfigurationError(msg)
+    return tuple(map(str, within))
