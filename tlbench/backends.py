@@ -235,6 +235,30 @@ def peak_memory(device: str) -> int | None:
     return int(torch.cuda.max_memory_allocated())
 
 
+def model_behind(layer: keras.layers.Layer, output: Any) -> keras.Model:
+    """The part of a functional model that follows a layer, sharing the model's layers.
+
+    Args:
+        layer: One of the model's.
+        output: Symbolic tensor computed from the layer's output.
+
+    Raises:
+        ValueError: It is computed from more than that.
+    """
+    import keras
+
+    part = keras.Model(layer.output, output)
+    if layer not in part.layers:
+        return part
+    # Keras 3.0 keeps what the layer's output is computed from, with nothing to compute it from.
+    inputs = keras.Input(batch_shape=layer.output.shape, dtype=layer.output.dtype)
+    try:
+        return keras.models.clone_model(part, input_tensors=inputs, clone_function=lambda shared: shared)
+    except KeyError as error:
+        msg = f"Output is not connected to layer {layer.name!r}."
+        raise ValueError(msg) from error
+
+
 def release_memory() -> None:
     """Let go of what models that are no longer used have left behind."""
     import keras

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlbench import backends
 from tlbench.errors import ConfigurationError
 
 
@@ -62,12 +63,12 @@ def cut(model: keras.Model, end: str) -> tuple[keras.Model, keras.Model]:
     import keras
 
     try:
-        tensor = model.get_layer(end).output
+        layer = model.get_layer(end)
     except ValueError as error:
         msg = f"The network has no layer to cut it behind. Received: {end!r}"
         raise ConfigurationError(msg) from error
     try:
-        first, second = keras.Model(model.input, tensor), keras.Model(tensor, model.output)
+        first, second = keras.Model(model.input, layer.output), backends.model_behind(layer, model.output)
     except ValueError as error:
         msg = (
             "The network cannot be cut behind this layer: its outputs do not depend on this layer's output alone; cut "
