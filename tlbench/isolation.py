@@ -178,7 +178,7 @@ _LIST = (
 def _create(place: Path, requirements: Requirements, tlbench: Sequence[str], fixed: Sequence[str]) -> None:
     uv = _uv()
     environment = IsolatedEnvironment(requirements, place, {})
-    _run([uv, "venv", "--quiet", "--python", sys.executable, place], environment, "install")
+    _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, place], environment, "install")
     install = [uv, "pip", "install", "--python", environment.python, *requirements.all, *tlbench]
     if fixed:
         constraints = place / "constraints.txt"
