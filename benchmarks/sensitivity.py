@@ -1,0 +1,444 @@
+"""How often a comparison of runs speaks where nothing has changed, and how often where something has.
+
+    python -m benchmarks.sensitivity train docs/sensitivity.json     # hours on two cores; goes on where it was
+    python -m benchmarks.sensitivity judge docs/sensitivity.json docs/sensitivity.md
+
+`train` trains the miniature study healthy and with each fault planted, and keeps what every trial scored. `judge`
+draws runs of four seeds from these trials, compares them as `--tlbench-compare` does, and counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import click
+import numpy as np
+
+from tabulate import tabulate
+
+from benchmarks import (
+    poster,
+    test_figure_1_epochs,
+    test_table_1_learning_rates,
+    test_table_2_frozen_flows,
+    test_table_4_tasks,
+    test_table_5_f1_per_class,
+)
+from tlbench import baselines, environment, tasks, transfer
+from tlbench.baselines import Run, SavedArm
+from tlbench.comparison import FailOn, compare
+from tlbench.datasets.dataset import Dataset, Parts
+from tlbench.judging import judge
+from tlbench.networks.xception import Xception
+from tlbench.options import Options
+from tlbench.profiles import MINIATURE
+from tlbench.results import Scores
+from tlbench.session import open_session
+from tlbench.trials import Random
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from tlbench.claims import Claim
+    from tlbench.session import Session
+    from tlbench.study import Study
+    from tlbench.trials import Arm, Trial
+
+# A run of the miniature has so many.
+SEEDS = MINIATURE.seeds
+
+HEALTHY_SEEDS, FAULTY_SEEDS = 12, 6
+
+QUIET_COMPARISONS = 40
+
+SLOWER = 1.5
+
+SPEED = FailOn(speed=1.2)
+
+
+def arms_of_tables_1_and_2(study: Study) -> list[Arm]:
+    rates = [poster.initialised(study, w, r) for r in poster.LEARNING_RATES for w in ("random", "transferred")]
+    return rates + [poster.frozen(study, flows) for flows in ("all", "entry", "entry+middle")]
+
+
+def arms_of_tables_3_and_4(study: Study) -> list[Arm]:
+    direct = [poster.direct(study, task) for task in (poster.PERSON_OTHER, poster.CAT_DOG)]
+    return direct + [poster.moved(study, *pair, flows) for flows in ("all", "none") for pair in poster.TABLE_4]
+
+
+def claims_of(study: Study) -> list[Claim]:
+    """The study's claims, under short names."""
+    tables = test_table_4_tasks
+    named = {
+        f"transferred beats random[{rate}]": test_table_1_learning_rates.transferred_beats_random(study, rate)
+        for rate in poster.LEARNING_RATES
+    }
+    named |= {
+        "entry beats entry+middle": test_table_2_frozen_flows.entry_beats_entry_and_middle(study),
+        "none beats all": test_table_2_frozen_flows.none_beats_all(study),
+        "none is as good as entry": test_table_2_frozen_flows.none_is_at_least_as_good_as_entry(study),
+        "person leads": test_table_5_f1_per_class.person_leads(study),
+        "first epoch reaches the last": test_figure_1_epochs.first_epoch_reaches_the_last(study),
+    }
+    for flows in ("all", "none"):
+        named[f"general to specific gains more[{flows}]"] = tables.general_to_specific_gains_more(study, flows)
+    for task in tables.SPECIFIC:
+        named[f"direct beats {task.name} to general"] = tables.direct_beats_specific_to_general(study, task)
+    return [claim.named(name, "") for name, claim in named.items()]
+
+
+# Faults, each as what it does to the training of a trial.
+
+
+def with_rate(factor: float) -> Callable[[Trial], Trial]:
+    """Another learning rate than the trial says."""
+    return lambda trial: replace(trial, recipe=trial.recipe.at(learning_rate=trial.recipe.learning_rate * factor))
+
+
+def with_last_flow_trainable(trial: Trial) -> Trial:
+    """The last of the frozen flows is trained."""
+    frozen = [flow for flow in trial.network.flow_ends if flow in trial.frozen]
+    return replace(trial, frozen=trial.frozen - set(frozen[-1:]))
+
+
+def with_slow_statistics(trial: Trial) -> Trial:
+    """BatchNorm's momentum is Keras' default."""
+    return replace(trial, network=replace(trial.network, batchnorm_momentum=0.99))
+
+
+@contextlib.contextmanager
+def without_transfer() -> Iterator[None]:
+    """The source's weights do not arrive, and nobody notices."""
+    with (
+        mock.patch.object(transfer, "transfer", lambda _source, fresh, _body: dict(fresh)),
+        mock.patch.object(transfer, "check_transferred", return_value=None),
+    ):
+        yield
+
+
+def with_leak() -> AbstractContextManager[Any]:
+    """As many training images as before are drawn from the test images."""
+    original = Dataset.parts
+
+    def parts(self, split):
+        healthy = original(self, split)
+        chosen = np.random.default_rng(0).permutation(healthy.test)[: len(healthy.training)]
+        return Parts(np.sort(chosen), healthy.validation, healthy.test)
+
+    return mock.patch.object(Dataset, "parts", parts)
+
+
+def with_shuffled_labels() -> AbstractContextManager[Any]:
+    """A tenth of the training labels change places with each other."""
+    original = tasks.examples
+    parts = itertools.cycle(("training", "validation", "test"))
+
+    def examples(dataset, indices, task):
+        healthy = original(dataset, indices, task)
+        if next(parts) != "training":
+            return healthy
+        generator = np.random.default_rng(0)
+        rows = generator.choice(len(healthy.labels), len(healthy.labels) // 10, replace=False)
+        labels = healthy.labels.copy()
+        labels[np.sort(rows)] = labels[generator.permutation(rows)]
+        return tasks.Examples(healthy.images, healthy.indices, labels)
+
+    return mock.patch.object(tasks, "examples", examples)
+
+
+def with_unit_inputs() -> AbstractContextManager[Any]:
+    """Images are scaled to [0, 1]; the source's weights come from a network that saw [-1, 1]."""
+    original = Xception.build
+
+    def build(self, classes, dtype="float32"):
+        model = original(self, classes, dtype)
+        layer = model.get_layer("rescaling")
+        layer.scale, layer.offset = 1 / 255, 0.0
+        return model
+
+    return mock.patch.object(Xception, "build", build)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How the study is trained.
+
+    Attributes:
+        fault: In a phrase; empty for none.
+        affects: Whether an arm is trained; the others are as healthy.
+        change: Of each trial.
+        patch: Of what trains it.
+        own_networks: Whether compiled networks of other conditions would hide it.
+    """
+
+    fault: str = ""
+    affects: Callable[[Arm], bool] = lambda _arm: True
+    change: Callable[[Trial], Trial] = lambda trial: trial
+    patch: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+    own_networks: bool = False
+
+
+CONDITIONS = {
+    "healthy": Condition(),
+    "weights-not-loaded": Condition(
+        "transferred weights not loaded",
+        affects=lambda arm: not isinstance(arm.initialisation, Random),
+        patch=without_transfer,
+    ),
+    "flow-left-trainable": Condition(
+        "the last frozen flow left trainable",
+        affects=lambda arm: bool(arm.frozen),
+        change=with_last_flow_trainable,
+    ),
+    "momentum": Condition("BatchNorm momentum 0.99 for 0.8", change=with_slow_statistics),
+    "rate-x10": Condition("learning rate x 10", change=with_rate(10)),
+    "rate-over10": Condition("learning rate / 10", change=with_rate(0.1)),
+    "labels": Condition("10 % of the training labels shuffled", patch=with_shuffled_labels),
+    "inputs": Condition("inputs scaled to [0, 1], the source's to [-1, 1]", patch=with_unit_inputs, own_networks=True),
+    "leak": Condition("training images drawn from the test images", patch=with_leak),
+}
+
+# By condition, arm and seed.
+Trials = dict[str, dict[str, dict[int, Scores]]]
+
+
+def read_trials(path: Path) -> Trials:
+    if not path.is_file():
+        return {}
+    return {
+        condition: {
+            arm: {int(seed): Scores(**_tuples(scores)) for seed, scores in by_seed.items()}
+            for arm, by_seed in arms.items()
+        }
+        for condition, arms in json.loads(path.read_text(encoding="utf-8")).items()
+    }
+
+
+def _tuples(scores: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in scores.items()}
+
+
+def write_trials(trials: Trials, path: Path) -> None:
+    def rounded(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value, 6)
+        if isinstance(value, dict):
+            return {name: rounded(item) for name, item in value.items()}
+        return [rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    content = {
+        condition: {
+            arm: {seed: rounded(asdict(scores)) for seed, scores in by_seed.items()} for arm, by_seed in arms.items()
+        }
+        for condition, arms in trials.items()
+    }
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def open_miniature(store: Path) -> Session:
+    options = Options(
+        profile=MINIATURE,
+        gpu=False,
+        data=None,
+        source=None,
+        weights=None,
+        skip_bad=False,
+        seeds=SEEDS,
+        max_seeds=SEEDS,
+        store=store,
+        report=store / "report",
+        plan=False,
+        fail_inconclusive=False,
+        save=None,
+        compare=None,
+        compare_fail=FailOn(),
+    )
+    return open_session(options)
+
+
+@click.group()
+def main() -> None:
+    """How often comparisons speak, and whether they should."""
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def train(path: Path) -> None:
+    """Train what PATH lacks, and add it there."""
+    from tlbench import training
+
+    session = open_miniature(path.parent)
+    study, trials = session.study, read_trials(path)
+    trainer = training.Trainer(session.environment, capacity=16)
+    weights_of = {}
+
+    def trained(trainer: training.Trainer, trial: Trial) -> Scores:
+        source = weights_of[trial.source.digest] if trial.source else None
+        result, weights_of[trial.digest] = trainer.train(trial, session.datasets[trial.data.digest], source)
+        return result.scores
+
+    trained(trainer, study.pretrained)
+    for name, condition in CONDITIONS.items():
+        own = training.Trainer(session.environment, capacity=16) if condition.own_networks else trainer
+        arms = arms_of_tables_1_and_2(study) + (arms_of_tables_3_and_4(study) if not condition.fault else [])
+        for seed in range(FAULTY_SEEDS if condition.fault else HEALTHY_SEEDS):
+            missing = [
+                arm
+                for arm in arms
+                if condition.affects(arm) and seed not in trials.setdefault(name, {}).setdefault(arm.label, {})
+            ]
+            with condition.patch():
+                for arm in missing:
+                    trial = condition.change(arm.trial(seed))
+                    if trial.source and trial.source.digest not in weights_of:
+                        trained(own, trial.source)
+                    trials[name][arm.label][seed] = trained(own, trial)
+                    click.echo(f"{name}, seed {seed}, {arm.label}: {trials[name][arm.label][seed].accuracy:.1%}")
+            for digest in weights_of.keys() - {study.pretrained.digest}:
+                del weights_of[digest]
+            if missing:
+                write_trials(trials, path)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Trials that runs are drawn from.
+
+    Attributes:
+        trials: By condition, arm and seed.
+        study: Whose claims are judged.
+    """
+
+    trials: Trials
+    study: Study
+
+    def seeds(self, condition: str) -> list[int]:
+        """Under which all arms of a condition were trained."""
+        return sorted(set.intersection(*(set(by_seed) for by_seed in self.trials[condition].values() if by_seed)))
+
+    def run(self, condition: str, seeds: Sequence[int], seconds: float = 1.0) -> Run:
+        """A run of some seeds, as one of the miniature would have been saved.
+
+        Args:
+            condition: Arms that it does not affect are healthy.
+            seeds: Of its trials.
+            seconds: How many times as long its steps take.
+        """
+        arms = [*arms_of_tables_1_and_2(self.study), *arms_of_tables_3_and_4(self.study)]
+        chosen: dict[Trial, Scores] = {}
+        saved = []
+        for arm in arms:
+            of_arm = self.trials[condition].get(arm.label) or self.trials["healthy"][arm.label]
+            scores = {
+                seed: replace(
+                    of_arm[seed], epoch_seconds=tuple(seconds * epoch for epoch in of_arm[seed].epoch_seconds)
+                )
+                for seed in seeds
+            }
+            chosen |= {arm.trial(position): scores[seed] for position, seed in enumerate(seeds)}
+            saved.append(SavedArm(arm.label, (arm.label,), {}, {}, scores))
+        verdicts = judge(claims_of(self.study), chosen.__getitem__, [len(seeds)])
+        claims = [baselines.saved_claim(verdict) for verdict in verdicts]
+        # Judged as seeds 0, 1, ...; compared under their own numbers, by which runs are paired.
+        claims = [replace(c, differences=dict(zip(seeds, c.differences.values(), strict=True))) for c in claims]
+        around = environment.Surroundings(environment.current(), {}, "", "", 1, (), None, {})
+        return Run(condition, "", "", None, {}, around, None, None, tuple(saved), tuple(claims))
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """What a comparison says."""
+
+    scores: bool
+    verdicts: bool
+    speed: bool
+
+    @property
+    def any(self) -> bool:
+        """Whether it says anything."""
+        return self.scores or self.verdicts or self.speed
+
+
+def alarms(old: Run, new: Run) -> Alarms:
+    comparison = compare(old, new)
+    return Alarms(
+        scores=any(arm.status in {"regressed", "improved"} for arm in comparison.arms),
+        verdicts=any(claim.status == "changed verdict" for claim in comparison.claims),
+        speed=bool(comparison.failures(SPEED)),
+    )
+
+
+def quiet(pool: Pool) -> list[Alarms]:
+    """Comparisons of the healthy study with itself under other seeds."""
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(QUIET_COMPARISONS):
+        drawn = [int(seed) for seed in generator.permutation(pool.seeds("healthy"))[: 2 * SEEDS]]
+        old, new = sorted(drawn[:SEEDS]), sorted(drawn[SEEDS:])
+        found.append(alarms(pool.run("healthy", old), pool.run("healthy", new)))
+    return found
+
+
+def loud(pool: Pool, condition: str, *, paired: bool, seconds: float = 1.0) -> list[Alarms]:
+    """Comparisons of the healthy study with a faulty one, under the same seeds or under others."""
+    generator = np.random.default_rng(0)
+    found = []
+    for new in itertools.combinations(pool.seeds(condition)[:FAULTY_SEEDS], SEEDS):
+        others = [seed for seed in pool.seeds("healthy") if seed not in new]
+        old = new if paired else sorted(int(seed) for seed in generator.permutation(others)[:SEEDS])
+        found.append(alarms(pool.run("healthy", old), pool.run(condition, new, seconds)))
+    return found
+
+
+@main.command("judge")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument("report", type=click.Path(path_type=Path))
+def judge_command(path: Path, report: Path) -> None:
+    """Count alarms among the trials of PATH, and write the tables into REPORT, between its markers."""
+    pool = Pool(read_trials(path), open_miniature(path.parent).study)
+    headings = ("comparisons", "scores", "verdicts", "speed:1.2", "any")
+    rows = [("healthy, other seeds", *_counts(quiet(pool)))]
+    tables = [tabulate(rows, ("nothing changed", *headings), tablefmt="github", disable_numparse=True)]
+    for paired in (True, False):
+        rows = [
+            (condition.fault, *_counts(loud(pool, name, paired=paired)))
+            for name, condition in CONDITIONS.items()
+            if condition.fault and name in pool.trials
+        ]
+        rows.append((f"a step {SLOWER} times slower", *_counts(loud(pool, "healthy", paired=paired, seconds=SLOWER))))
+        title = f"fault, {'the same seeds' if paired else 'other seeds'}"
+        tables.append(tabulate(rows, (title, *headings), tablefmt="github", disable_numparse=True))
+    before, _, rest = report.read_text(encoding="utf-8").partition(BEGIN)
+    text = f"{before}{BEGIN}\n\n" + "\n\n".join(tables) + f"\n\n{END}{rest.partition(END)[2]}"
+    report.write_text(text, encoding="utf-8")
+    click.echo("\n\n".join(tables))
+
+
+BEGIN, END = "<!-- counted by benchmarks/sensitivity.py -->", "<!-- end -->"
+
+
+def _counts(found: list[Alarms]) -> tuple[str, ...]:
+    total = len(found)
+
+    def share(count: int) -> str:
+        return f"{count} ({count / total:.0%})" if total else "-"
+
+    counts: defaultdict[str, int] = defaultdict(int)
+    for each in found:
+        for name in ("scores", "verdicts", "speed", "any"):
+            counts[name] += getattr(each, name)
+    return (str(total), *(share(counts[name]) for name in ("scores", "verdicts", "speed", "any")))
+
+
+if __name__ == "__main__":
+    main()
