@@ -77,6 +77,9 @@ def cut(model: keras.Model, end: str) -> tuple[keras.Model, keras.Model]:
         raise ConfigurationError(msg) from error
     shared = {layer.name for layer in first.layers} & {layer.name for layer in second.layers if layer.weights}
     if shared:
-        msg = f"What follows layer {end!r} also depends on layers before it: {', '.join(sorted(shared))}."
+        msg = (
+            f"What follows layer {end!r} also depends on layers before it: {', '.join(sorted(shared))}; cut where one "
+            f"tensor holds all, behind an `add` for instance. Received: {end!r}"
+        )
         raise ConfigurationError(msg)
     return first, second
