@@ -68,7 +68,9 @@ class Suite:
             "--tlbench-report",
             str(environment.folder / "report"),
         ]
-        output = run(environment, ["-m", "pytest", *self.arguments, *options], "run", accept=RAN, listen=self._progress)
+        output = run(
+            environment, ["-P", "-m", "pytest", *self.arguments, *options], "run", accept=RAN, listen=self._progress
+        )
         saved = re.findall(r"^Saved as (.+)$", output, re.MULTILINE)
         if not saved:
             log = environment.folder / "run.log"
@@ -83,7 +85,8 @@ class Suite:
         """
         self.tell(f"{environment.requirements}: fingerprint")
         path = environment.folder / "fingerprint.json"
-        run(environment, ["-m", "tlbench", "fingerprint", "--save", path], "fingerprint")
+        # -P: a folder tlbench where the user stands is not the one to run.
+        run(environment, ["-P", "-m", "tlbench", "fingerprint", "--save", path], "fingerprint")
         return read_file(path)
 
     def _progress(self, line: str) -> None:
