@@ -405,6 +405,8 @@ def test_a_run_is_saved_and_compared_with_a_later_one(project):
             "passed (accuracy,claims,fingerprint)",
         ]
     )
+    page = (project.path / ".tlbench" / "report" / "comparison.md").read_text()
+    assert "| test_better[0.01] | same" in page
 
 
 def test_a_regression_fails_the_run_and_is_not_saved(project):

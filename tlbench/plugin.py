@@ -586,6 +586,9 @@ class Plugin:
                     if found.other_machine:
                         lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
                     lines.append(describe(comparison, options.compare_fail))
+                    options.report.mkdir(parents=True, exist_ok=True)
+                    page = f"# Comparison\n\n{describe(comparison, options.compare_fail, 'github')}\n"
+                    (options.report / "comparison.md").write_text(page, encoding="utf-8")
                     failed = bool(comparison.failures(options.compare_fail))
             except StoreError as error:
                 lines.append(f"Warning: nothing to compare with: {error}")
