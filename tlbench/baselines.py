@@ -12,10 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cattrs
 import filelock
-
-from cattrs.preconf.json import make_converter
 
 from tlbench.environment import Surroundings
 from tlbench.errors import ConfigurationError, StoreError
@@ -24,6 +21,8 @@ from tlbench.results import Scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cattrs.preconf.json import JsonConverter
 
     from tlbench.claims import Verdict
     from tlbench.results import Result
@@ -121,11 +120,15 @@ class Run:
 
     def text(self) -> str:
         """The run as JSON."""
-        content = {"schema_version": SCHEMA_VERSION, **_CONVERTER.unstructure(self)}
+        content = {"schema_version": SCHEMA_VERSION, **_converter().unstructure(self)}
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-_CONVERTER = make_converter(detailed_validation=True)
+def _converter() -> JsonConverter:
+    # Imported when a run is saved or read: every pytest of a project imports this module.
+    from cattrs.preconf.json import make_converter
+
+    return make_converter(detailed_validation=True)
 
 
 def saved_arms(
@@ -244,6 +247,8 @@ def load(path: Path) -> Run:
     Raises:
         StoreError: It is missing, damaged, or was written by a newer tlbench.
     """
+    import cattrs
+
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -260,7 +265,7 @@ def load(path: Path) -> Run:
         )
         raise StoreError(msg)
     try:
-        return _CONVERTER.structure(content, Run)
+        return _converter().structure(content, Run)
     except cattrs.BaseValidationError as error:
         problems = "; ".join(cattrs.transform_error(error)[:3])
         msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {problems}"
