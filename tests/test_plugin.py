@@ -268,11 +268,15 @@ def test_a_test_may_ask_for_results_of_its_own(project):
 
 def test_workers_share_the_store_and_the_controller_reports(project):
     """Under pytest-xdist every trial is trained once, and the summary is printed once."""
-    result = project.runpytest_subprocess("-n", "2", "-p", "xdist")
+    result = project.runpytest_subprocess("-n", "2", "-p", "xdist", "--tlbench-save", "together")
 
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["*Table A: two arms*", "*tlbench verdicts*", "supported *test_better*"])
     assert 10 == len(list(project.path.glob(".tlbench/results/*/*/result.json")))
+    (saved,) = project.path.glob(".tlbench/baselines/*/0001_together.json")
+    content = json.loads(saved.read_text())
+    assert {"fast", "slow", "moved", "source"} == {arm["labels"][0] for arm in content["arms"]}
+    assert ["test_better[0.01]"] == [claim["name"] for claim in content["claims"]]
 
 
 def test_a_quiet_run_has_no_lines_of_progress(project):
@@ -407,6 +411,12 @@ def test_a_run_is_saved_and_compared_with_a_later_one(project):
     )
     page = (project.path / ".tlbench" / "report" / "comparison.md").read_text()
     assert "| test_better[0.01] | same" in page
+
+    (saved,) = project.path.glob(".tlbench/baselines/*/0001_before.json")
+    saved.parent.rename(saved.parent.with_name("elsewhere"))
+    project.runpytest("--tlbench-compare", "before").stdout.fnmatch_lines(
+        ["Warning: *elsewhere/0001_before.json is of another machine than this one, *", "passed (accuracy,claims)"]
+    )
 
 
 def test_a_regression_fails_the_run_and_is_not_saved(project):
