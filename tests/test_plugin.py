@@ -105,7 +105,7 @@ def test_a_study_runs_in_a_project_of_its_own(project):
             "tlbench dataset: colours, 90 images in 3 classes, digest *",
             "tlbench note: Dataset colours is a stand-in for photographs.",
             "tlbench plan: 10 trials, 0 of them stored",
-            "*trial 1/10 [[]fast, seed 0[]]: accuracy *s left",
+            "*trial 1/10 [[]fast, seed 0[]]: accuracy * left",
             "*Table A: two arms*",
             "arm *accuracy *by seed *published*",
             "*Figure A: two curves*",

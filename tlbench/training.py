@@ -258,7 +258,8 @@ class _Graph:
             run.loss.append(float(history["loss"][0]))
             run.accuracy.append(float(history["accuracy"][0]))
             run.validation_probabilities.append(self._predict(x_validation))
-            run.diverged = not math.isfinite(run.loss[-1])
+            # XLA's ReLU makes 0 of what is no number, and the loss is one again.
+            run.diverged = not (math.isfinite(run.loss[-1]) and self._weights_are_numbers())
             on_epoch(epoch + 1)
             if run.diverged:
                 break
@@ -267,6 +268,10 @@ class _Graph:
         run.diverged = run.diverged or not np.isfinite(run.probabilities).all()
         run.batch_statistics_probabilities = self._predict_with_batch_statistics(x_test)
         return run
+
+    def _weights_are_numbers(self) -> bool:
+        weights = self.trained.trainable_variables
+        return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in weights)
 
     def _inputs(self, examples: Examples) -> _Rows:
         rows = _Rows(examples.images, examples.indices)
