@@ -233,3 +233,14 @@ def test_the_page_names_what_has_moved_first(run_of, healthy):
     assert next(line for line in lines if line.startswith("arm ") and "regressed" in line).startswith("arm 3")
     assert "paired by seed" in lines[0]
     assert "FAILED: accuracy, macro-F1 or loss has regressed: " in page
+
+
+def test_a_fingerprint_of_another_schema_leaves_the_rest_compared(run_of, healthy):
+    """Why it cannot be compared stands in its place, and is no failure."""
+    run = replace(run_of(healthy), fingerprint={"schema_version": 99})
+
+    comparison = compare(run, run)
+
+    assert "newer tlbench" in comparison.numerics
+    assert [] == comparison.failures(FailOn(fingerprint=True))
+    assert {"same"} == set(statuses(comparison).values())

@@ -68,8 +68,9 @@ value = 1.0 if version("keras") >= "2" else 0.5
 here = dict(backend="tensorflow", backend_version="1", keras_version="1", device="cpu", device_name="cpu",
     python_version="3")
 quantity = dict(stage="inference output", name="block1_conv1", tolerance=1e-6,
-    value=dict(shape=[1], rms=value, projections=[value] * 16))
-content = dict(schema_version=1, environment=here, quantities=[quantity], reported={})
+    absent=None,
+    value=dict(shape=[1], rms=value, largest=value, projections=[value] * 16))
+content = dict(schema_version=2, environment=here, quantities=[quantity])
 pathlib.Path(sys.argv[-1]).write_text(json.dumps(content))
 """
 

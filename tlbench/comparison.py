@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tlbench import fingerprint
-from tlbench.errors import ConfigurationError
+from tlbench.errors import ConfigurationError, StoreError
 from tlbench.statistics import holm, mean_interval, moderate, shift
 
 
@@ -208,7 +208,7 @@ class Comparison:
         arms: First the mean of all, then each.
         claims: Of either run.
         ratios: Times and memory.
-        numerics: What their fingerprints agree on; None where a run has none.
+        numerics: What their fingerprints agree on, or why they cannot be compared; None where a run has none.
     """
 
     old: Run
@@ -218,7 +218,7 @@ class Comparison:
     arms: tuple[ArmChange, ...]
     claims: tuple[ClaimChange, ...]
     ratios: tuple[Ratio, ...]
-    numerics: Agreement | None
+    numerics: Agreement | str | None
 
     @cached_property
     def step_time(self) -> Ratio | None:
@@ -234,7 +234,7 @@ class Comparison:
         changed = [claim.name for claim in self.claims if claim.status == "changed verdict"]
         if fail_on.claims and changed:
             reasons.append(f"verdicts have changed: {', '.join(changed)}")
-        if fail_on.fingerprint and self.numerics and not self.numerics.same:
+        if fail_on.fingerprint and isinstance(self.numerics, fingerprint.Agreement) and not self.numerics.same:
             reasons.append(f"the fingerprints differ: {self.numerics}")
         step = self.step_time
         if fail_on.speed is not None and step and step.interval and step.interval[0] > fail_on.speed:
@@ -284,10 +284,14 @@ def compare(old: Run, new: Run, level: float = LEVEL) -> Comparison:
     )
 
 
-def _numerics(old: Run, new: Run) -> Agreement | None:
+def _numerics(old: Run, new: Run) -> Agreement | str | None:
     if old.fingerprint is None or new.fingerprint is None:
         return None
-    return fingerprint.compare(*(fingerprint.read(run.fingerprint or {}, f"the run {run.name}") for run in (old, new)))
+    try:
+        first, second = (fingerprint.read(run.fingerprint or {}, f"the run {run.name}") for run in (old, new))
+    except StoreError as error:
+        return str(error)
+    return fingerprint.compare(first, second)
 
 
 _Pair = tuple["SavedArm", "SavedArm", str]
