@@ -10,6 +10,7 @@ draws runs of four seeds from these trials, compares them as `--tlbench-compare`
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import json
 
@@ -405,7 +406,17 @@ def loud(pool: Pool, condition: str, *, paired: bool, seconds: float = 1.0) -> l
 @click.argument("report", type=click.Path(path_type=Path))
 def judge_command(path: Path, report: Path) -> None:
     """Count alarms among the trials of PATH, and write the tables into REPORT, between its markers."""
-    pool = Pool(read_trials(path), open_miniature(path.parent).study)
+    # statsmodels collects garbage at every correction, thousands of times here.
+    with mock.patch.object(gc, "collect"):
+        tables = count(Pool(read_trials(path), open_miniature(path.parent).study))
+    before, _, rest = report.read_text(encoding="utf-8").partition(BEGIN)
+    text = f"{before}{BEGIN}\n\n" + "\n\n".join(tables) + f"\n\n{END}{rest.partition(END)[2]}"
+    report.write_text(text, encoding="utf-8")
+    click.echo("\n\n".join(tables))
+
+
+def count(pool: Pool) -> list[str]:
+    """Tables of alarms: where nothing changed, and with each fault."""
     headings = ("comparisons", "scores", "verdicts", "speed:1.2", "any")
     rows = [("healthy, other seeds", *_counts(quiet(pool)))]
     tables = [tabulate(rows, ("nothing changed", *headings), tablefmt="github", disable_numparse=True)]
@@ -418,10 +429,7 @@ def judge_command(path: Path, report: Path) -> None:
         rows.append((f"a step {SLOWER} times slower", *_counts(loud(pool, "healthy", paired=paired, seconds=SLOWER))))
         title = f"fault, {'the same seeds' if paired else 'other seeds'}"
         tables.append(tabulate(rows, (title, *headings), tablefmt="github", disable_numparse=True))
-    before, _, rest = report.read_text(encoding="utf-8").partition(BEGIN)
-    text = f"{before}{BEGIN}\n\n" + "\n\n".join(tables) + f"\n\n{END}{rest.partition(END)[2]}"
-    report.write_text(text, encoding="utf-8")
-    click.echo("\n\n".join(tables))
+    return tables
 
 
 BEGIN, END = "<!-- counted by benchmarks/sensitivity.py -->", "<!-- end -->"
