@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import zipfile
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tlbench import isolation
 from tlbench.cli import main
 from tlbench.errors import EnvironmentFailure
-from tlbench.isolation import COMPLETE, Requirements, prepare
+from tlbench.isolation import COMPLETE, Requirements, prepare, run
 from tlbench.upgrade import Suite, bisect, upgrade
 
 
@@ -247,6 +248,21 @@ def test_an_interrupted_upgrade_goes_on_where_it_was(tmp_path, monkeypatch):
     assert "finished trials are kept" in stopped.output
     assert 1 == len(kept)
     assert 0 == invoke("upgrade", "keras==1.0", "keras==2.0", "--store", store).exit_code
+
+
+@pytest.mark.usefixtures("index")
+def test_what_is_interrupted_does_not_go_on_unseen(tmp_path):
+    """The process is ended with the command that started it; well before its own 60 seconds are over."""
+    environment = prepare(keras("1.0"), tmp_path)
+    started = time.monotonic()
+
+    def interrupt(line):
+        raise KeyboardInterrupt(line)
+
+    with pytest.raises(KeyboardInterrupt, match="started"):
+        run(environment, ["-u", "-c", "import time; print('started'); time.sleep(60)"], "run", listen=interrupt)
+
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.usefixtures("index")

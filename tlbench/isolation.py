@@ -214,10 +214,15 @@ def _run(
         ) as process,
     ):
         file.write(f"$ {shlex.join(words)}\n")
-        for line in process.stdout or ():
-            file.write(line)
-            output.append(line)
-            listen(line.rstrip("\n"))
+        try:
+            for line in process.stdout or ():
+                file.write(line)
+                output.append(line)
+                listen(line.rstrip("\n"))
+        except BaseException:
+            # Ctrl-C, for one: what it has finished is kept, and nothing goes on behind the user's back.
+            process.terminate()
+            raise
     if process.returncode not in accept:
         raise EnvironmentFailure(str(environment.requirements), step, log, "".join(output))
     return "".join(output)
