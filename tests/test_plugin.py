@@ -464,6 +464,17 @@ def test_what_cannot_be_compared_with_is_a_warning(project, reference, content, 
     result.stdout.fnmatch_lines([message, "Saved as *0001_20*_autosaved.json"])
 
 
+def test_an_interrupted_run_is_not_saved(project):
+    """Its trials are stored; as a baseline it would lack the rest."""
+    project.makepyfile(test_study=f"{STUDY}\n\ndef test_stop():\n    raise KeyboardInterrupt\n")
+
+    result = project.runpytest("-k", "rates or stop", "--tlbench-seeds", "1", "--tlbench-save", "half")
+
+    assert pytest.ExitCode.INTERRUPTED == result.ret
+    assert list(project.path.glob(".tlbench/results/*/*/result.json"))
+    assert not list(project.path.glob(".tlbench/baselines/*/*.json"))
+
+
 def test_seeds_are_added_to_what_few_do_not_decide(project):
     """Two arms alike but for noise: so few seeds do not tell them apart, and the header says how many there may be."""
     study = STUDY.replace("learning_rate=rate", "learning_rate=1e-3").replace(

@@ -357,13 +357,16 @@ class Plugin:
             pytest.skip(reason)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Hand a worker's verdicts to the controller, which saves the run and compares it."""
         if self._worker:
             shared = base64.b64encode(pickle.dumps(self._shared)).decode()
             self._config.workeroutput["tlbench"] = shared  # type: ignore[attr-defined]
             return
-        if not self._shared.trials or self._options.plan or not (self._options.save or self._options.compare):
+        # A run that was interrupted is no run to compare with; its trials are in the store all the same.
+        whole = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        asked = self._options.save or self._options.compare
+        if not (whole and asked and self._shared.trials) or self._options.plan:
             return
         self._compared = self._save_and_compare(session)
 
