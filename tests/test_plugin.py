@@ -468,7 +468,7 @@ def test_an_interrupted_run_is_not_saved(project):
     """Its trials are stored; as a baseline it would lack the rest."""
     project.makepyfile(test_study=f"{STUDY}\n\ndef test_stop():\n    raise KeyboardInterrupt\n")
 
-    result = project.runpytest("-k", "rates or stop", "--tlbench-seeds", "1", "--tlbench-save", "half")
+    result = project.runpytest_subprocess("-k", "rates or stop", "--tlbench-seeds", "1", "--tlbench-save", "half")
 
     assert pytest.ExitCode.INTERRUPTED == result.ret
     assert list(project.path.glob(".tlbench/results/*/*/result.json"))
