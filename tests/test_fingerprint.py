@@ -218,7 +218,7 @@ def test_a_report_that_is_a_hundredth_off_is_found(taken, of):
 
     assert ["reported test of loss"] == [difference.key for difference in agreement.differences]
     assert ("reported loss beside tlbench's own",) == tuple(item.key for item in planted.disagreements)
-    assert f"{planted.environment}: reported loss beside tlbench's own differs by 9.9e-03" in str(agreement)
+    assert f"{planted.environment}: reported loss beside tlbench's own differs by" in str(agreement)
 
 
 def test_a_disagreement_that_both_share_is_said_and_is_no_change(taken, of):
