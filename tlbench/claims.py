@@ -402,8 +402,8 @@ class Verdict:
             return effect
         effect += f", p {_p(self.p)}"
         if self.decision.p is not None and self.decision.claims > 1:
-            refuting = "" if self.decision.p >= self.p else " against it"
-            effect += f", {_p(self.decision.p)}{refuting} among {self.decision.claims} claims"
+            refuting = "" if self.decision.p >= self.p else ", against it"
+            effect += f" ({_p(self.decision.p).removeprefix('= ')} among {self.decision.claims} claims{refuting})"
         if self.inconclusive:
             effect += f"; may need {self.seeds_needed or 'over 1000'} seeds"
         return effect
