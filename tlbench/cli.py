@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 from pathlib import Path
@@ -201,7 +202,27 @@ def fingerprint_command(ctx: click.Context, save: Path | None, other: Path | Non
 
 
 def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What every command takes that runs a study."""
+    """What every command takes that runs a study; the command gets it as a suite."""
+
+    @functools.wraps(command)
+    def with_suite(
+        *,
+        pytest_arguments: tuple[str, ...],
+        expression: str | None,
+        profile: str | None,
+        seeds: int | None,
+        store: Path,
+        **others: Any,
+    ) -> None:
+        arguments = list(pytest_arguments)
+        if not arguments and Path("benchmarks").is_dir():
+            arguments = ["benchmarks"]
+        for option, value in (("-k", expression), ("--tlbench-profile", profile), ("--tlbench-seeds", seeds)):
+            if value is not None:
+                arguments += [option, str(value)]
+        command(suite=Suite(tuple(arguments), store, lambda line: click.echo(line, err=True)), **others)
+
+    decorated: Callable[..., None] = with_suite
     for option in reversed(
         (
             click.option("-k", "expression", metavar="EXPRESSION", help="Which tests, as pytest's -k."),
@@ -215,20 +236,8 @@ def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
             click.argument("pytest_arguments", nargs=-1, metavar="[-- PYTEST ARGUMENTS]"),
         )
     ):
-        command = option(command)
-    return command
-
-
-def _suite(
-    pytest_arguments: tuple[str, ...], expression: str | None, profile: str | None, seeds: int | None, store: Path
-) -> Suite:
-    arguments = list(pytest_arguments)
-    if not arguments and Path("benchmarks").is_dir():
-        arguments = ["benchmarks"]
-    for option, value in (("-k", expression), ("--tlbench-profile", profile), ("--tlbench-seeds", seeds)):
-        if value is not None:
-            arguments += [option, str(value)]
-    return Suite(tuple(arguments), store, lambda line: click.echo(line, err=True))
+        decorated = option(decorated)
+    return decorated
 
 
 @main.command("upgrade")
@@ -242,13 +251,9 @@ def upgrade_command(
     ctx: click.Context,
     old: str,
     new: str,
-    pytest_arguments: tuple[str, ...],
-    expression: str | None,
-    profile: str | None,
-    seeds: int | None,
+    suite: Suite,
     extra: tuple[str, ...],
     backend: str,
-    store: Path,
     fail: str,
     style: str,
 ) -> None:
@@ -261,7 +266,6 @@ def upgrade_command(
     """
     fail_on = FailOn.parse(fail)
     sides = Requirements.parse(old, backend, extra), Requirements.parse(new, backend, extra)
-    suite = _suite(pytest_arguments, expression, profile, seeds, store)
     try:
         comparison = upgrade(*sides, suite)
     except EnvironmentFailure as failure:
@@ -293,13 +297,9 @@ def bisect_command(
     package: str,
     first: str,
     last: str,
-    pytest_arguments: tuple[str, ...],
-    expression: str | None,
-    profile: str | None,
-    seeds: int | None,
+    suite: Suite,
     extra: tuple[str, ...],
     backend: str,
-    store: Path,
     claim: str | None,
     metric: str | None,
     versions: str | None,
@@ -315,7 +315,6 @@ def bisect_command(
         msg = f"Give either --claim or --metric. Received: --claim {claim}, --metric {metric}"
         raise ConfigurationError(msg)
     listed = tuple(versions.split(",")) if versions else released_versions(package, first, last)
-    suite = _suite(pytest_arguments, expression, profile, seeds, store)
     question = Question(claim, metric, ratio)
 
     def requirements(version: str) -> Requirements:
