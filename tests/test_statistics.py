@@ -122,6 +122,15 @@ def test_no_sample_is_large_enough_for_no_effect():
     assert sample_size([-1.0, 1.001], 0.0) is None
 
 
+@pytest.mark.parametrize("level", [0.05, 0.0167, 0.001])
+@pytest.mark.parametrize("effect", [1.24, 3.0, 30.0])
+def test_a_large_effect_needs_a_small_sample(level, effect):
+    """However small the level is, and though no power can be computed for a thousand of them."""
+    unit = np.array([-1.0, 1.0]) / math.sqrt(2)
+
+    assert 2 <= sample_size(unit + effect, 0.0, level) <= 20
+
+
 def test_without_spread_two_observations_are_enough():
     """As long as there is a difference."""
     assert 2 == sample_size([0.5, 0.5], 0.0)

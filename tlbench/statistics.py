@@ -116,9 +116,13 @@ def sample_size(
     def reached(size: int) -> float:
         return float(TTestPower().power(distance / spread, size, level, alternative="larger"))
 
-    if not reached(most) >= power:
+    # From below, since the power of a size far above what is needed is no number in scipy.
+    size = 2
+    while size < most and not reached(size) >= power:
+        size = min(2 * size, most)
+    if not reached(size) >= power:
         return None
-    return bisect.bisect_left(range(most), power, lo=2, key=reached)
+    return bisect.bisect_left(range(size), power, lo=2, key=reached)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
