@@ -108,7 +108,7 @@ def compile_options(device: str) -> dict[str, Any]:
 
 def loss_and_gradients(
     model: keras.Model, loss: Callable[[Any, Any], Any], x: NDArray[Any], y: NDArray[Any]
-) -> tuple[NDArray[Any], list[NDArray[Any]], dict[str, NDArray[Any]]]:
+) -> tuple[NDArray[Any], list[NDArray[Any]]]:
     """The loss of a batch in training mode, and its gradients; compiled by JAX only.
 
     Args:
@@ -118,41 +118,36 @@ def loss_and_gradients(
         y: Labels.
 
     Returns:
-        Loss, a gradient for each trainable weight in the model's order, and all weights that are not trained as they
-        are afterwards, by path.
+        Loss, and a gradient for each trainable weight in the model's order.
     """
     import numpy as np
 
-    name, paths = backend(), [variable.path for variable in model.non_trainable_variables]
+    name = backend()
+    trained = [variable.value for variable in model.trainable_variables]
     if name == "tensorflow":
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             value = loss(y, model(x, training=True))
-        trained = [variable.value for variable in model.trainable_variables]
         gradients = [np.asarray(gradient) for gradient in tape.gradient(value, trained)]
-        after = [np.asarray(variable.value) for variable in model.non_trainable_variables]
     elif name == "jax":
         import jax
 
-        def objective(trained: Any, untrained: Any) -> tuple[Any, Any]:
-            outputs, untrained = model.stateless_call(trained, untrained, x, training=True)
-            return loss(y, outputs), untrained
+        def objective(trained: Any, untrained: Any) -> Any:
+            outputs, _ = model.stateless_call(trained, untrained, x, training=True)
+            return loss(y, outputs)
 
-        trained = [variable.value for variable in model.trainable_variables]
         untrained = [variable.value for variable in model.non_trainable_variables]
         # As a whole: one operation after another takes JAX several times as long to compile.
-        (value, later), found = jax.jit(jax.value_and_grad(objective, has_aux=True))(trained, untrained)
-        gradients, after = [np.asarray(gradient) for gradient in found], [np.asarray(state) for state in later]
+        value, found = jax.jit(jax.value_and_grad(objective))(trained, untrained)
+        gradients = [np.asarray(gradient) for gradient in found]
     else:
         import torch
 
         value = loss(y, model(x, training=True))
-        trained = [variable.value for variable in model.trainable_variables]
         gradients = [gradient.detach().cpu().numpy() for gradient in torch.autograd.grad(value, trained)]
-        after = [variable.value.detach().cpu().numpy() for variable in model.non_trainable_variables]
         value = value.detach().cpu().numpy()
-    return np.asarray(value), gradients, dict(zip(paths, after, strict=True))
+    return np.asarray(value), gradients
 
 
 def input_of_fit(batches: keras.utils.PyDataset) -> Any:

@@ -439,7 +439,7 @@ def _gradients(model: keras.Model, dtype: str = "float32") -> Iterator[Quantity]
 
     paths, depths = [variable.path for variable in model.trainable_variables], _depths(model)
     rounding, whole = _rounding(model, dtype, training=True), len(model.layers)
-    loss, gradients, _ = backends.loss_and_gradients(
+    loss, gradients = backends.loss_and_gradients(
         model, keras.losses.SparseCategoricalCrossentropy(), _images(), _labels(BATCH)
     )
     yield Quantity(_stage("loss", dtype), "the batch", sketch(loss), rounding * whole)

@@ -77,7 +77,7 @@ class Requirements:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """The packages, the backend where none of them is it, and tlbench."""
+        """The packages, the backend where none of them is it, and what both sides share."""
         distribution = canonicalize_name(self.backend)
         # tlbench itself requires TensorFlow. The others come as they are here, if they are.
         implied = () if self.backend == "tensorflow" or distribution in self.names else (_as_here(distribution),)
@@ -108,7 +108,7 @@ class IsolatedEnvironment:
         return self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def variables(self) -> dict[str, str]:
-        """IsolatedEnvironment variables of a process in it."""
+        """Environment variables of a process in it."""
         unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
         return kept | {"KERAS_BACKEND": self.requirements.backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
