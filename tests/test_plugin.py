@@ -90,7 +90,9 @@ def project(pytester):
     pytester.makepyfile(pebble=PEBBLE)
     pytester.makeconftest(PROFILE)
     pytester.makepyfile(test_study=STUDY)
-    pytester.makeini("[pytest]\ntlbench_profile = tiny\naddopts = -p no:cacheprovider -p no:benchmark\n")
+    pytester.makeini(
+        "[pytest]\ntlbench_profile = tiny\ntlbench_workers = 1\naddopts = -p no:cacheprovider -p no:benchmark\n"
+    )
     return pytester
 
 
@@ -105,7 +107,7 @@ def test_a_study_runs_in_a_project_of_its_own(project):
             "tlbench dataset: colours, 90 images in 3 classes, digest *",
             "tlbench note: Dataset colours is a stand-in for photographs.",
             "tlbench plan: 10 trials, 0 of them stored",
-            "*trial 1/10 [[]fast, seed 0[]]: accuracy * left",
+            "*trial 1/10 [[]pretraining on colours[]]: accuracy * left",
             "*Table A: two arms*",
             "arm *accuracy *by seed *published*",
             "*Figure A: two curves*",
@@ -130,26 +132,30 @@ def test_a_study_runs_in_a_project_of_its_own(project):
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_and_ends_as_if_it_had_not_been(project):
-    """SIGKILL while it trains: finished trials are kept, and every prediction is that of an undisturbed run."""
+    """SIGKILL while two processes train: what is finished stays; predictions are those of an undisturbed run."""
 
     def finished(store):
         return {
             path.parent.name: path.stat().st_mtime_ns for path in project.path.glob(f"{store}/results/*/*/result.json")
         }
 
-    undisturbed = project.runpytest_subprocess("--tlbench-store", "undisturbed")
+    workers = ("--tlbench-workers", "2")
+    undisturbed = project.runpytest_subprocess("--tlbench-store", "undisturbed", *workers)
     undisturbed.assert_outcomes(passed=3)
 
-    command = [sys.executable, "-m", "pytest", "--tlbench-store", "killed"]
+    command = [sys.executable, "-m", "pytest", "--tlbench-store", "killed", *workers]
     with subprocess.Popen(command, cwd=project.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while len(finished("killed")) < 2:
             assert process.poll() is None, "the run ended before it could be killed"
             time.sleep(0.01)
         process.kill()
+    time.sleep(1)  # The processes that train see that it is gone, and end.
     before = finished("killed")
     assert 2 <= len(before) < 10
+    time.sleep(3)
+    assert before == finished("killed")
 
-    project.runpytest_subprocess("--tlbench-store", "killed").assert_outcomes(passed=3)
+    project.runpytest_subprocess("--tlbench-store", "killed", *workers).assert_outcomes(passed=3)
 
     after = finished("killed")
     assert 10 == len(after)
@@ -330,7 +336,8 @@ def test_bad_options_are_usage_errors(pytester, arguments, message):
 def test_ini_settings_are_options(project):
     """What stands in the ini file need not be typed."""
     project.makeini(
-        "[pytest]\ntlbench_profile = tiny\ntlbench_seeds = 2\ntlbench_store = here\naddopts = -p no:cacheprovider\n"
+        "[pytest]\ntlbench_profile = tiny\ntlbench_seeds = 2\ntlbench_store = here\ntlbench_workers = 1\n"
+        "addopts = -p no:cacheprovider\n"
     )
 
     result = project.runpytest("-k", "better")

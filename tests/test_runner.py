@@ -8,6 +8,8 @@ import pytest
 
 from tlbench.environment import current
 from tlbench.errors import ConfigurationError
+from tlbench.executors.inline import Inline
+from tlbench.plan import Schedule
 from tlbench.runner import Runner
 from tlbench.store import Store
 from tlbench.trials import Recipe
@@ -31,6 +33,12 @@ class Log:
         self.ended.append(trial)
 
 
+def make_trainer(environment):
+    from tlbench.training import Trainer
+
+    return Trainer(environment)
+
+
 @pytest.fixture
 def make_runner(tmp_path, dataset):
     """A function that makes a runner over the same store, as another process would, and its log."""
@@ -38,7 +46,11 @@ def make_runner(tmp_path, dataset):
     def make():
         log, here = Log(), current()
         store = Store(tmp_path / "store", here)
-        return Runner(store, here, {dataset.digest: dataset}, log, lambda: pytest.fail("needs no ImageNet")), log
+        executor = Inline(lambda trials: Schedule(trials, lambda trial: trial.network))
+        datasets = {dataset.digest: dataset}
+        return Runner(
+            store, here, datasets, log, lambda: pytest.fail("needs no ImageNet"), executor, lambda: make_trainer(here)
+        ), log
 
     return make
 
@@ -98,3 +110,30 @@ def test_a_trial_on_unknown_data_is_an_error(make_runner, make_trial, trial):
 
     with pytest.raises(ConfigurationError, match="Received: 0000"):
         runner.result(make_trial(data=replace(trial.data, digest="0" * 64)))
+
+
+def test_what_goes_wrong_with_a_trial_is_raised_where_it_is_asked_for(make_runner, make_trial, trial):
+    """A plan goes on without it, and without what starts from it."""
+    lost = make_trial(data=replace(trial.data, digest="0" * 64))
+    dependent = make_trial(initialisation=lost, frozen=trial.frozen, recipe=trial.recipe)
+    runner, log = make_runner()
+
+    runner.prepare([dependent, trial])
+
+    assert [trial] == log.ended
+    runner.train_all([trial])
+    for failed in (lost, dependent):
+        with pytest.raises(ConfigurationError, match="Received: 0000"):
+            runner.train_all([failed])
+    assert [trial] == log.started
+
+
+def test_what_a_process_holds_is_known_once_it_has_trained(make_runner, trial):
+    """A run that finds everything in the store says nothing."""
+    runner, _ = make_runner()
+    before = runner.peak_memory_bytes
+
+    runner.result(trial)
+
+    assert before is None
+    assert runner.peak_memory_bytes > 1e7

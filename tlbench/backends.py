@@ -106,6 +106,23 @@ def compile_options(device: str) -> dict[str, Any]:
     return {"jit_compile": jit[backend()]}
 
 
+def thread_variables(threads: int) -> dict[str, str]:
+    """Environment variables that keep a process, which has not imported its backend yet, to some threads on the CPU.
+
+    Args:
+        threads: Number of them.
+    """
+    count = str(threads)
+    name = backend()
+    if name == "tensorflow":
+        return {"TF_NUM_INTRAOP_THREADS": count, "TF_NUM_INTEROP_THREADS": count}
+    if name == "jax":
+        # JAX computes with one thread or with one for each core.
+        single = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        return {"XLA_FLAGS": single} if threads == 1 else {}
+    return {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+
+
 def loss_and_gradients(
     model: keras.Model, loss: Callable[[Any, Any], Any], x: NDArray[Any], y: NDArray[Any]
 ) -> tuple[NDArray[Any], list[NDArray[Any]]]:

@@ -15,6 +15,13 @@ from tlbench import backends
 from tlbench.errors import ConfigurationError
 
 
+# A process that trains a small network holds 1.3 GB with TensorFlow.
+PROCESS_BYTES = 2 * 1024**3
+
+# More would trace the few kinds of networks that a study has again and again.
+MOST_PROCESSES = 8
+
+
 @dataclass(frozen=True)
 class Environment:
     """Versions and device; results of one environment are never read in another.
@@ -44,6 +51,17 @@ class Environment:
     def __str__(self) -> str:
         """One line for a header."""
         return f"{self.backend} {self.backend_version}, keras {self.keras_version}, {self.device} ({self.device_name})"
+
+
+def suitable_processes() -> int:
+    """How many processes may train at once on this machine's CPU: one for each core, and 2 GiB for each."""
+    import joblib
+
+    try:
+        memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows.
+        memory_bytes = PROCESS_BYTES * MOST_PROCESSES
+    return max(1, min(int(joblib.cpu_count()), memory_bytes // PROCESS_BYTES, MOST_PROCESSES))
 
 
 def current(*, gpu: bool = False) -> Environment:

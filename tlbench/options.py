@@ -37,6 +37,9 @@ class Options:
         save: Name under which the run is saved; None to leave it.
         compare: Name, number or file of the saved run that it is compared with; None for none.
         compare_fail: What makes that comparison fail.
+        workers: Number of processes that train at once.
+        prefix_cache: Whether the output of frozen flows is computed once and kept.
+        reference: Whether each trial is trained by a fresh network and a plain `Model.fit`, apart from other results.
     """
 
     profile: Profile
@@ -54,6 +57,9 @@ class Options:
     save: str | None
     compare: str | None
     compare_fail: FailOn
+    workers: int = 1
+    prefix_cache: bool = True
+    reference: bool = False
 
     @property
     def baselines(self) -> Path:
@@ -66,6 +72,13 @@ class Options:
             raise ConfigurationError(msg)
         if self.max_seeds < self.seeds:
             msg = f"--tlbench-max-seeds must be at least the number of seeds, {self.seeds}. Received: {self.max_seeds}"
+            raise ConfigurationError(msg)
+        if self.workers < 1:
+            msg = f"--tlbench-workers must be at least 1. Received: {self.workers}"
+            raise ConfigurationError(msg)
+        if self.workers > 1 and (self.gpu or self.reference):
+            other = "--gpu: one process holds the GPU" if self.gpu else "--tlbench-reference: it shares nothing"
+            msg = f"--tlbench-workers must be 1 with {other}. Received: {self.workers}"
             raise ConfigurationError(msg)
         if self.data is not None and self.profile.images != "natural-images":
             msg = (

@@ -125,6 +125,26 @@ OPTIONS = (
         "skip",
         metavar="{skip,fail}",
     ),
+    _Option(
+        "--tlbench-workers",
+        "Processes that train at once on a CPU (default: one for each core, with 2 GiB for each; 1 with --gpu, with "
+        "--tlbench-reference and under pytest-xdist).",
+        "",
+        metavar="N",
+    ),
+    _Option(
+        "--tlbench-no-prefix-cache",
+        "Compute frozen flows in every step, instead of once for each image.",
+        "",
+        flag=True,
+    ),
+    _Option(
+        "--tlbench-reference",
+        "Train each trial by a fresh network and a plain fit, sharing nothing, apart from other results: what the "
+        "faster way is held against.",
+        "",
+        flag=True,
+    ),
     _Option("--tlbench-save", "Save the run under this name, to compare later ones with.", "", metavar="NAME"),
     _Option("--tlbench-autosave", "Save the run under a name made of date and commit.", "", flag=True),
     _Option(
@@ -247,7 +267,16 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         save=save,
         compare=given["tlbench_compare"] or None,
         compare_fail=FailOn.parse(given["tlbench_compare_fail"]),
+        workers=_whole_number(given, "tlbench_workers", _workers(config, alone=gpu or given["tlbench_reference"])),
+        prefix_cache=not given["tlbench_no_prefix_cache"],
+        reference=given["tlbench_reference"],
     )
+
+
+def _workers(config: pytest.Config, *, alone: bool) -> int:
+    from tlbench import environment
+
+    return 1 if alone or hasattr(config, "workerinput") else environment.suitable_processes()
 
 
 def _whole_number(given: dict[str, Any], name: str, default: int) -> int:
@@ -290,6 +319,7 @@ class Plugin:
         self._verdicts: list[Verdict] = []
         self._shared = _Shared()
         self._compared: list[str] = []
+        self._remarks: list[str] = []
 
     # The run, in the order in which pytest calls it.
 
@@ -359,6 +389,8 @@ class Plugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Hand a worker's verdicts to the controller, which saves the run and compares it."""
+        if "_runner" in vars(self):
+            self._runner.close()
         if self._worker:
             shared = base64.b64encode(pickle.dumps(self._shared)).decode()
             self._config.workeroutput["tlbench"] = shared  # type: ignore[attr-defined]
@@ -452,7 +484,10 @@ class Plugin:
 
     @cached_property
     def _runner(self) -> Runner:
-        return self.session.runner(self._listener())
+        runner = self.session.runner(self._listener(), self._remarks.append)
+        # The whole plan, when the first test asks for some of it: only then are trials that share a network known.
+        runner.prepare(self._plan)
+        return runner
 
     def _train_all(self, trials: Iterable[Trial]) -> None:
         wanted = ordered(trials)
@@ -518,7 +553,7 @@ class Plugin:
         from tlbench.progress import Progress
 
         missing = tuple(trial for trial in self._plan if trial not in self.session.store)
-        return Progress(self._labels, missing, self._tell())
+        return Progress(self._labels, missing, self._tell(), self._options.workers)
 
     def _tell(self) -> Callable[[str, bool], None]:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -553,7 +588,7 @@ class Plugin:
         return Report(
             header=session.header,
             environment=session.environment,
-            notes=(*session.warnings, *session.notes),
+            notes=(*session.warnings, *session.notes, *self._remarks),
             tables=[fill(table, self._stored, seeds) for table in self._shared.tables],
             figures=[trace(figure, self._stored, seeds) for figure in self._shared.figures],
             verdicts=self._shared.claims,
@@ -572,7 +607,7 @@ class Plugin:
             self._stored,
             self._shared.arms,
             self._shared.claims,
-            trained="_runner" in vars(self) and self._runner.has_trained,
+            peak_memory_bytes=self._runner.peak_memory_bytes if "_runner" in vars(self) else None,
         )
         failed = False
         if options.compare:

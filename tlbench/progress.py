@@ -25,41 +25,50 @@ class Progress:
         labels: What to call each trial that is to be trained, by digest.
         trials: The same trials.
         tell: Shows a line; the second argument says whether the next one may replace it.
+        at_once: Number of trials that are trained at once.
     """
 
     def __init__(
-        self, labels: Mapping[str, Sequence[str]], trials: tuple[Trial, ...], tell: Callable[[str, bool], None]
+        self,
+        labels: Mapping[str, Sequence[str]],
+        trials: tuple[Trial, ...],
+        tell: Callable[[str, bool], None],
+        at_once: int = 1,
     ) -> None:
         self._labels = labels
         self._waiting = {trial.digest: trial for trial in trials}
         self._total = len(trials)
         self._tell = tell
+        self._at_once = at_once
         self._begun = 0
-        self._started = 0.0
+        self._running: dict[str, tuple[int, float]] = {}
         self._seconds: defaultdict[object, list[float]] = defaultdict(list)
 
     def trial_started(self, trial: Trial) -> None:
         """A trial begins."""
         self._begun += 1
-        self._started = time.perf_counter()
+        self._running[trial.digest] = self._begun, time.perf_counter()
         self._tell(self._line(trial), True)
 
     def epoch_ended(self, trial: Trial, epoch: int) -> None:
         """So many epochs are done."""
-        self._tell(f"{self._line(trial)}, epoch {epoch}/{trial.recipe.epochs}{self._left(trial)}", True)
+        self._tell(f"{self._line(trial)}, epoch {epoch}/{trial.recipe.epochs}{self._left()}", True)
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""
         self._seconds[_kind(trial)].append(result.seconds)
+        line = self._line(trial)
         self._waiting.pop(trial.digest, None)
+        self._running.pop(trial.digest, None)
         outcome = "diverged" if result.diverged else f"accuracy {result.accuracy:.1%}"
-        self._tell(f"{self._line(trial)}: {outcome}, {result.seconds:.1f} s{self._left(None)}", False)
+        self._tell(f"{line}: {outcome}, {result.seconds:.1f} s{self._left()}", False)
 
     def _line(self, trial: Trial) -> str:
         label = self._labels.get(trial.digest, ["outside the plan"])[0]
-        return f"trial {self._begun}/{max(self._total, self._begun)} [{label}]"
+        number, _ = self._running.get(trial.digest, (self._begun, 0.0))
+        return f"trial {number}/{max(self._total, self._begun)} [{label}]"
 
-    def _left(self, current: Trial | None) -> str:
+    def _left(self) -> str:
         known = [value for values in self._seconds.values() for value in values]
         if not known:
             return ""
@@ -68,8 +77,8 @@ class Progress:
         for trial in self._waiting.values():
             seconds = self._seconds.get(_kind(trial))
             left += sum(seconds) / len(seconds) if seconds else mean
-        if current is not None:
-            left -= time.perf_counter() - self._started
+        left -= sum(time.perf_counter() - started for _, started in self._running.values())
+        left /= self._at_once
         return f", {max(left, 0):.0f} s left" if left < SHOWN_IN_SECONDS else f", {left / 60:.0f} min left"
 
 

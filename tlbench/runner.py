@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import filelock
-
+from tlbench import backends
 from tlbench.errors import ConfigurationError
+from tlbench.plan import ordered
 from tlbench.trials import ImageNet, Random
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.environment import Environment
     from tlbench.results import Result
     from tlbench.store import Store
-    from tlbench.training import Trainer
     from tlbench.transfer import Weights
     from tlbench.trials import Trial
 
@@ -36,6 +35,37 @@ class Listener(Protocol):
         """A trial is in the store."""
 
 
+class Trainer(Protocol):
+    """Trains one trial; see `tlbench.training.Trainer`."""
+
+    def train(
+        self, trial: Trial, dataset: Dataset, source: Weights | None, on_epoch: Callable[[int], None]
+    ) -> tuple[Result, Weights]:
+        """The result and the last weights of a trial."""
+
+
+class Executor(Protocol):
+    """Decides in which processes and in which order trials are trained."""
+
+    def run(self, trials: Sequence[Trial], runner: Runner) -> Mapping[str, Exception]:
+        """Train some trials that the store lacks, each after its source.
+
+        Args:
+            trials: Sources before what starts from them.
+            runner: Trains one in this process.
+
+        Returns:
+            What went wrong, by the digest of the trials that could not be trained for it.
+        """
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most that one of its own processes has held; None where it has none that has trained."""
+
+    def close(self) -> None:
+        """End its own processes."""
+
+
 class Runner:
     """Brings about the results that are asked for.
 
@@ -45,6 +75,8 @@ class Runner:
         datasets: By digest, those that trials may name.
         listener: Is told what happens.
         imagenet: Finds the file with ImageNet's weights.
+        executor: Decides where trials are trained.
+        make_trainer: Makes what trains a trial in this process, the first time that one has to be.
     """
 
     def __init__(
@@ -54,60 +86,61 @@ class Runner:
         datasets: Mapping[str, Dataset],
         listener: Listener,
         imagenet: Callable[[], Path],
+        executor: Executor,
+        make_trainer: Callable[[], Trainer],
     ) -> None:
-        self._store = store
+        self.store = store
         self._environment = environment
         self._datasets = datasets
         self._listener = listener
         self._imagenet = imagenet
+        self._executor = executor
+        self._make_trainer = make_trainer
         self._trainer: Trainer | None = None
+        self._failures: dict[str, Exception] = {}
         # The one source whose weights were last used: the arms of a study share few.
         self._source: tuple[Trial | ImageNet, Weights] | None = None
 
     @property
-    def has_trained(self) -> bool:
-        """Whether anything had to be trained in this process."""
-        return self._trainer is not None
+    def peak_memory_bytes(self) -> int | None:
+        """The most that a process has held that trained something; None where nothing had to be trained."""
+        here = backends.peak_memory(self._environment.device) if self._trainer is not None else None
+        return max((peak for peak in (here, self._executor.peak_memory_bytes) if peak is not None), default=None)
+
+    def close(self) -> None:
+        """End the processes that it trains in."""
+        self._executor.close()
 
     def result(self, trial: Trial) -> Result:
         """The result of a trial, which is trained, after its source, if the store lacks it."""
-        self.train(trial)
-        return self._store.load(trial)
+        self.train_all([trial])
+        return self.store.load(trial)
 
-    def train(self, trial: Trial) -> None:
-        """Make sure that the store has a trial."""
-        if trial in self._store:
-            return
-        if trial.source is not None:
-            self.train(trial.source)
-        with self._store.lock(trial):
-            if trial not in self._store:  # Another process may have trained it meanwhile.
-                self._train(trial)
+    def prepare(self, trials: Iterable[Trial]) -> None:
+        """Train what the store lacks of some trials and their sources.
+
+        What goes wrong with a trial is kept for whoever asks for that trial.
+        """
+        missing = [trial for trial in ordered(trials) if trial.digest not in self._failures and trial not in self.store]
+        if missing:
+            self._failures |= self._executor.run(missing, self)
 
     def train_all(self, trials: Iterable[Trial]) -> None:
-        """Make sure that the store has some trials, in their order; one that another process trains comes last."""
-        waiting = list(dict.fromkeys(trials))
-        while waiting:
-            busy = [trial for trial in waiting if not self._trained_here(trial)]
-            if len(busy) == len(waiting):
-                self.train(busy.pop(0))
-            waiting = busy
+        """Make sure that the store has some trials and their sources.
 
-    def _trained_here(self, trial: Trial) -> bool:
-        # False where another process is at it.
-        if trial in self._store:
-            return True
-        if trial.source is not None and not self._trained_here(trial.source):
-            return False
-        try:
-            with self._store.lock(trial).acquire(blocking=False):
-                if trial not in self._store:
-                    self._train(trial)
-        except filelock.Timeout:
-            return False
-        return True
+        Raises:
+            Exception: What went wrong with one of them.
+        """
+        trials = tuple(trials)
+        self.prepare(trials)
+        for trial in ordered(trials):
+            if failure := self._failures.get(trial.digest):
+                raise failure
 
-    def _train(self, trial: Trial) -> None:
+    def train(self, trial: Trial) -> None:
+        """Train a trial in this process, if the store lacks it still; the store has its source."""
+        if trial in self.store:  # Another process may have trained it meanwhile.
+            return
         dataset = self._datasets.get(trial.data.digest)
         if dataset is None:
             msg = f"No dataset has the digest that a trial on {trial.data.name!r} names. Received: {trial.data.digest}"
@@ -115,14 +148,11 @@ class Runner:
 
         self._listener.trial_started(trial)
         if self._trainer is None:
-            # Imported here: what is stored already is judged without a backend.
-            from tlbench.training import Trainer
-
-            self._trainer = Trainer(self._environment)
+            self._trainer = self._make_trainer()
         result, weights = self._trainer.train(
             trial, dataset, self._source_weights(trial), lambda epoch: self._listener.epoch_ended(trial, epoch)
         )
-        self._store.save(trial, result, weights)
+        self.store.save(trial, result, weights)
         self._listener.trial_ended(trial, result)
 
     def _source_weights(self, trial: Trial) -> Weights | None:
@@ -135,6 +165,6 @@ class Runner:
 
                 weights = imagenet_weights(trial.network, self._imagenet())
             else:
-                weights = self._store.load_weights(source)
+                weights = self.store.load_weights(source)
             self._source = (source, weights)
         return self._source[1]

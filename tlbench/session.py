@@ -7,15 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench import __version__, backends, baselines, environment, fingerprint
+import joblib
+
+from tlbench import __version__, baselines, environment, fingerprint
 from tlbench.baselines import Run
 from tlbench.datasets import folder, formula, miniature, natural_images
+from tlbench.executors.inline import Inline
+from tlbench.executors.processes import Processes, Setup
 from tlbench.networks import imagenet
+from tlbench.plan import Schedule
+from tlbench.prefixes import PrefixCache
 from tlbench.runner import Runner
 from tlbench.store import Store
 from tlbench.study import Study
 from tlbench.tasks import EVERY_CLASS
-from tlbench.trials import DataReference, ImageNet, Random, Trial
+from tlbench.trials import DataReference, Graph, ImageNet, Random, Trial
 
 
 if TYPE_CHECKING:
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from tlbench.options import Options
     from tlbench.profiles import Profile
     from tlbench.results import Result
-    from tlbench.runner import Listener
+    from tlbench.runner import Executor, Listener, Trainer
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,72 @@ class Session:
             "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
             "seeds": " ".join(map(str, study.seeds)),
+            "training": self._how,
             "store": str(self.store.folder),
         }
 
-    def runner(self, listener: Listener) -> Runner:
-        """A runner of the study's trials."""
+    @property
+    def _how(self) -> str:
+        if self.options.reference:
+            return "one trial after the other, each by a fresh network and a plain fit (--tlbench-reference)"
+        whole = "" if self.options.prefix_cache else ", frozen flows computed in every step"
+        workers = self.options.workers
+        if workers == 1:
+            return f"in this process{whole}"
+        threads = _threads(workers)
+        return f"in {workers} processes of {threads} thread{'s' * (threads > 1)} each{whole}"
+
+    def runner(self, listener: Listener, warn: Callable[[str], None]) -> Runner:
+        """A runner of the study's trials.
+
+        Args:
+            listener: Is told what is being trained.
+            warn: Is told what a user should know of how it is.
+        """
         finder = partial(imagenet.find_weights, self.options.weights)
-        return Runner(self.store, self.environment, self.datasets, listener, finder)
+        if self.options.reference:
+            make_trainer = partial(_make_reference_trainer, self.environment)
+        else:
+            folder = self.store.folder / "prefixes" if self.options.prefix_cache else None
+            make_trainer = partial(_make_trainer, self.environment, folder)
+
+        def make_schedule(trials: Sequence[Trial]) -> Schedule:
+            return Schedule(trials, self.graph)
+
+        executor: Executor = Inline(make_schedule)
+        if self.options.workers > 1:
+            setup = Setup(
+                self.store,
+                self.environment,
+                self.datasets,
+                finder,
+                make_trainer,
+                threads=_threads(self.options.workers),
+            )
+            executor = Processes(self.options.workers, setup, make_schedule, listener, executor, warn)
+        return Runner(self.store, self.environment, self.datasets, listener, finder, executor, make_trainer)
+
+    def graph(self, trial: Trial) -> Graph:
+        """What the trial shares with those that share its compiled network."""
+        dataset = self.datasets.get(trial.data.digest)
+        return Graph.of(trial, len(trial.task.labels_of(dataset.class_names if dataset else ())))
+
+
+def _threads(workers: int) -> int:
+    return max(1, int(joblib.cpu_count()) // workers)
+
+
+def _make_trainer(environment: Environment, folder: Path | None) -> Trainer:
+    # Imported here, as below: what is stored already is judged without a backend.
+    from tlbench.training import Trainer
+
+    return Trainer(environment, PrefixCache(folder=folder) if folder is not None else None)
+
+
+def _make_reference_trainer(environment: Environment) -> Trainer:
+    from tlbench.reference import ReferenceTrainer
+
+    return ReferenceTrainer(environment)
 
 
 def open_session(options: Options) -> Session:
@@ -82,7 +147,8 @@ def open_session(options: Options) -> Session:
     """
     profile = options.profile
     here = environment.current(gpu=options.gpu)
-    store = Store(options.store, here)
+    # What the reference path trains is never taken for the results that it is held against.
+    store = Store(options.store / "reference" if options.reference else options.store, here)
     precision = "mixed_bfloat16" if options.gpu else "float32"
 
     data = _images(profile, options)
@@ -145,7 +211,7 @@ def saved_run(
     labels: Mapping[str, Sequence[str]],
     verdicts: Iterable[Verdict],
     *,
-    trained: bool,
+    peak_memory_bytes: int | None,
 ) -> Run:
     """A run as it is saved and compared.
 
@@ -155,7 +221,7 @@ def saved_run(
         result: Gives a trial's result, or None where there is none.
         labels: What arms are called, by `Trial.arm`.
         verdicts: On its claims.
-        trained: Whether this process has trained any of them.
+        peak_memory_bytes: The most that a process has held that trained some of them; None where nothing was trained.
     """
     here = session.environment
     return Run(
@@ -165,8 +231,7 @@ def saved_run(
         commit=baselines.commit_of(Path.cwd()),
         header=session.header,
         surroundings=environment.surroundings(here),
-        # Of a process that has trained nothing it says nothing.
-        peak_memory_bytes=backends.peak_memory(here.device) if trained else None,
+        peak_memory_bytes=peak_memory_bytes,
         fingerprint=fingerprint.take(here).content(),
         arms=baselines.saved_arms(trials, result, labels),
         claims=tuple(map(baselines.saved_claim, verdicts)),

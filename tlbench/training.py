@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from tlbench import backends, tasks, transfer
+from tlbench import backends, prefixes, tasks, transfer
 from tlbench.networks import flows, imagenet
+from tlbench.prefixes import Prefix, PrefixCache
 from tlbench.results import Result
+from tlbench.trials import Graph
 
 
 if TYPE_CHECKING:
@@ -36,28 +38,10 @@ if TYPE_CHECKING:
     from tlbench.transfer import Weights
     from tlbench.trials import Network, Recipe, Trial
 
-# Above this, the output of a frozen prefix is not kept: its network is trained whole, with the prefix frozen.
-PREFIX_BYTES = 2 * 1024**3
-
+# The most images that are predicted at once; not fewer than half of it unless there are fewer.
 PREDICTION_BATCH = 256
 
 IMAGENET_CLASSES = 1000
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What two trials must share to share a compiled network.
-
-    Attributes:
-        images: Number of images whose features a frozen prefix may have to keep; 0 where nothing is frozen.
-    """
-
-    network: Network
-    labels: int
-    frozen: frozenset[str]
-    optimizer: str
-    precision: str
-    images: int
 
 
 class Trainer:
@@ -68,13 +52,15 @@ class Trainer:
 
     Args:
         environment: Where it runs.
+        prefix_cache: Keeps the outputs of frozen prefixes; None to train every network whole.
         capacity: Number of compiled networks kept; the one unused for longest goes first.
     """
 
-    def __init__(self, environment: Environment, capacity: int = 8) -> None:
+    def __init__(self, environment: Environment, prefix_cache: PrefixCache | None = None, capacity: int = 8) -> None:
         self._environment = environment
+        self._prefix_cache = prefix_cache
         self._capacity = capacity
-        self._graphs: OrderedDict[Shape, _Graph] = OrderedDict()
+        self._compiled: OrderedDict[tuple[Graph, int], _Compiled] = OrderedDict()
 
     def train(
         self,
@@ -107,14 +93,15 @@ class Trainer:
         label_names = trial.task.labels_of(dataset.class_names)
 
         with backends.device_scope(self._environment.device):
-            graph = self._graph(trial, len(label_names), len(dataset.images))
-            before = graph.reset(trial, source)
-            run = graph.run(trial.recipe, trial.seed, training, validation, test, on_epoch)
-            after = transfer.read(graph.model)
+            compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images))
+            before = compiled.reset(trial, source)
+            rows = [self._rows(compiled, trial, before, examples) for examples in (training, validation, test)]
+            run = compiled.run(trial.recipe, trial.seed, rows[0], training.labels, rows[1], rows[2], on_epoch)
+            after = transfer.read(compiled.model)
 
-        transfer.check_frozen(before, after, graph.frozen)
+        transfer.check_frozen(before, after, compiled.frozen)
         if not run.diverged:
-            transfer.check_trained(before, after, frozenset(before) - graph.frozen)
+            transfer.check_trained(before, after, frozenset(before) - compiled.frozen)
         result = Result(
             status="diverged" if run.diverged else "finished",
             label_names=label_names,
@@ -133,22 +120,32 @@ class Trainer:
         )
         return result, after
 
-    def _graph(self, trial: Trial, labels: int, images: int) -> _Graph:
-        shape = Shape(
-            network=trial.network,
-            labels=labels,
-            frozen=trial.frozen,
-            optimizer=trial.recipe.optimizer,
-            precision=trial.recipe.precision,
-            images=images if trial.frozen else 0,
-        )
-        if shape not in self._graphs:
-            if len(self._graphs) >= self._capacity:
-                self._graphs.popitem(last=False)
+    def _compile(self, graph: Graph, images: int) -> _Compiled:
+        # What a frozen prefix leaves for so many images may be too much to keep.
+        key = graph, images if graph.frozen else 0
+        if key not in self._compiled:
+            if len(self._compiled) >= self._capacity:
+                self._compiled.popitem(last=False)
                 backends.release_memory()
-            self._graphs[shape] = _Graph(shape, backends.compile_options(self._environment.device))
-        self._graphs.move_to_end(shape)
-        return self._graphs[shape]
+            kept_bytes = self._prefix_cache.largest_bytes // images if self._prefix_cache else 0
+            self._compiled[key] = _Compiled(graph, kept_bytes, backends.compile_options(self._environment.device))
+        self._compiled.move_to_end(key)
+        return self._compiled[key]
+
+    def _rows(self, compiled: _Compiled, trial: Trial, weights: Weights, examples: Examples) -> _Rows:
+        if compiled.prefix is None or compiled.prefix_end is None or self._prefix_cache is None:
+            return _Rows(examples.images, examples.indices)
+        prefix = Prefix(
+            network=trial.network,
+            end=compiled.prefix_end,
+            precision=trial.recipe.precision,
+            weights=prefixes.digest({variable.path: weights[variable.path] for variable in compiled.prefix.weights}),
+            data=trial.data.digest,
+        )
+        output = compiled.prefix.output
+        features = self._prefix_cache.features(prefix, (len(examples.images), *output.shape[1:]), output.dtype)
+        features.compute(examples.indices, examples.images, compiled.prefix.predict_on_batch)
+        return _Rows(features.array, examples.indices)
 
 
 @dataclass
@@ -165,57 +162,68 @@ class _Run:
     diverged: bool = False
 
 
-class _Graph:
+class _Compiled:
     """A compiled network.
+
+    Args:
+        graph: Which.
+        kept_bytes: What the output of a frozen prefix may take for one image; if it takes more there is no prefix.
+        compile_options: What the backend is told.
 
     Attributes:
         model: The whole network.
         prefix: Its frozen beginning, from images to features; None where there is none.
+        prefix_end: Name of that beginning's last layer.
         trained: What is trained: all that follows the prefix, sharing the model's variables.
         frozen: Paths of the frozen weights.
         body: Paths of all weights but the head's.
     """
 
-    def __init__(self, shape: Shape, compile_options: dict[str, Any]) -> None:
-        self._shape = shape
-        self.model = shape.network.build(shape.labels, shape.precision)
-        layers = flows.flows(self.model, shape.network.flow_ends)
-        self.body = transfer.paths(layer for name in shape.network.flow_ends for layer in layers[name])
-        self.frozen = transfer.paths(layer for name in shape.frozen for layer in layers[name])
-        for name in shape.frozen:
+    def __init__(self, graph: Graph, kept_bytes: int, compile_options: dict[str, Any]) -> None:
+        self._labels = graph.labels
+        self.model = graph.network.build(graph.labels, graph.precision)
+        layers = flows.flows(self.model, graph.network.flow_ends)
+        self.body = transfer.paths(layer for name in graph.network.flow_ends for layer in layers[name])
+        self.frozen = transfer.paths(layer for name in graph.frozen for layer in layers[name])
+        for name in graph.frozen:
             for layer in layers[name]:
                 layer.trainable = False
 
         self.prefix, self.trained = None, self.model
-        if end := self._prefix_end():
-            self.prefix, self.trained = flows.cut(self.model, end)
+        self.prefix_end = self._prefix_end(graph, kept_bytes)
+        if self.prefix_end is not None:
+            self.prefix, self.trained = flows.cut(self.model, self.prefix_end)
 
         self.trained.compile(
-            keras.optimizers.get(shape.optimizer),
+            keras.optimizers.get(graph.optimizer),
             "sparse_categorical_crossentropy",
             metrics=["accuracy"],
             **compile_options,
         )
         self._with_batch_statistics = _WithBatchStatistics(self.trained)
         self._with_batch_statistics.compile(**compile_options)
-        # A step whose variables exist is traced once, not twice.
+        # A step whose variables exist is traced once, not twice; metrics make theirs for the first outputs they see.
         self.trained.optimizer.build(self.trained.trainable_variables)
+        outputs = np.full((1, graph.labels), 1 / graph.labels, np.float32)
+        y, y_pred = (keras.ops.convert_to_tensor(array) for array in (np.zeros(1, np.int64), outputs))
+        self.trained.compute_metrics(None, y, y_pred, sample_weight=None)
+        self.trained.reset_metrics()
         self._optimizer_start = [np.array(keras.ops.convert_to_numpy(v)) for v in self.trained.optimizer.variables]
 
-    def _prefix_end(self) -> str | None:
+    def _prefix_end(self, graph: Graph, kept_bytes: int) -> str | None:
         last = None
-        for name, end in self._shape.network.flow_ends.items():
-            if name not in self._shape.frozen:
+        for name, end in graph.network.flow_ends.items():
+            if name not in graph.frozen:
                 break
             last = end
         if last is None:
             return None
-        size = math.prod(self.model.get_layer(last).output.shape[1:])
-        return last if size * 4 * self._shape.images <= PREFIX_BYTES else None
+        output = self.model.get_layer(last).output
+        return last if prefixes.size(output.shape[1:], output.dtype) <= kept_bytes else None
 
     def reset(self, trial: Trial, source: Weights | None) -> Weights:
         """Set weights, optimizer and random state to where the trial starts; returns the weights."""
-        weights = fresh_weights(trial.network, self._shape.labels, trial.recipe.precision, trial.seed)
+        weights = fresh_weights(trial.network, self._labels, trial.recipe.precision, trial.seed)
         if source is not None:
             # The published ImageNet weights keep Keras' own head out; so does every transfer.
             weights = transfer.transfer(source, weights, self.body)
@@ -239,17 +247,18 @@ class _Graph:
         self,
         recipe: Recipe,
         seed: int,
-        training: Examples,
-        validation: Examples,
-        test: Examples,
+        training: _Rows,
+        labels: NDArray[np.int64],
+        validation: _Rows,
+        test: _Rows,
         on_epoch: Callable[[int], None],
     ) -> _Run:
         """Train for all epochs and predict."""
-        x, x_validation, x_test = (self._inputs(examples) for examples in (training, validation, test))
-        run = _Run([], [], [], [], *(np.empty((0, self._shape.labels), np.float32),) * 2)
+        run = _Run([], [], [], [], *(np.empty((0, self._labels), np.float32),) * 2)
+        batch_size = prediction_batch(*(len(validation) for _ in range(recipe.epochs)), len(test))
         for epoch in range(recipe.epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(training))
-            batches = _Batches(x, order, min(recipe.batch_size, len(training)), training.labels)
+            batches = _Batches(training, order, min(recipe.batch_size, len(training)), labels)
             run.epoch_steps = len(batches)
             self.trained.optimizer.learning_rate = recipe.rate(epoch)
             started = time.perf_counter()
@@ -257,43 +266,38 @@ class _Graph:
             run.epoch_seconds.append(time.perf_counter() - started)
             run.loss.append(float(history["loss"][0]))
             run.accuracy.append(float(history["accuracy"][0]))
-            run.validation_probabilities.append(self._predict(x_validation))
+            run.validation_probabilities.append(self._predict(validation, batch_size))
             # XLA's ReLU makes 0 of what is no number, and the loss is one again.
             run.diverged = not (math.isfinite(run.loss[-1]) and self._weights_are_numbers())
             on_epoch(epoch + 1)
             if run.diverged:
                 break
 
-        run.probabilities = self._predict(x_test)
+        run.probabilities = self._predict(test, batch_size)
         run.diverged = run.diverged or not np.isfinite(run.probabilities).all()
-        run.batch_statistics_probabilities = self._predict_with_batch_statistics(x_test)
+        run.batch_statistics_probabilities = self._predict_with_batch_statistics(test)
         return run
 
     def _weights_are_numbers(self) -> bool:
         weights = self.trained.trainable_variables
         return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in weights)
 
-    def _inputs(self, examples: Examples) -> _Rows:
-        rows = _Rows(examples.images, examples.indices)
-        if self.prefix is None:
-            return rows
-        features = _predict(self.prefix, rows)
-        return _Rows(features, np.arange(len(features)))
-
-    def _predict(self, rows: _Rows) -> NDArray[np.float32]:
-        return _predict(self.trained, rows).astype(np.float32)
+    def _predict(self, rows: _Rows, batch_size: int) -> NDArray[np.float32]:
+        return _predict(self.trained, rows, batch_size).astype(np.float32)
 
     def _predict_with_batch_statistics(self, rows: _Rows) -> NDArray[np.float32]:
         statistics = [variable for variable in self.trained.non_trainable_variables if variable.path not in self.frozen]
+        # Large batches, since small ones' statistics say less of the whole.
+        batch_size = min(PREDICTION_BATCH, len(rows))
         if not statistics:
-            return self._predict(rows)
+            return self._predict(rows, batch_size)
         kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in statistics]
         # In a random order, since batches sorted by class have other statistics than those of training.
         order = np.random.default_rng(0).permutation(len(rows))
-        shuffled = _predict(self._with_batch_statistics, _Rows(rows.array, rows.indices[order]))
+        shuffled = _predict(self._with_batch_statistics, _Rows(rows.array, rows.indices[order]), batch_size)
         for variable, value in zip(statistics, kept, strict=True):
             variable.assign(value)
-        probabilities = np.empty((len(rows), self._shape.labels), np.float32)
+        probabilities = np.empty((len(rows), self._labels), np.float32)
         probabilities[order] = shuffled
         return probabilities
 
@@ -376,9 +380,22 @@ def imagenet_weights(network: Network, path: Path) -> Weights:
     return transfer.read(model)
 
 
-def _predict(model: keras.Model, rows: _Rows) -> NDArray[Any]:
-    # Padded to whole batches, so that a backend that compiles for each shape compiles once.
-    batch_size = min(PREDICTION_BATCH, len(rows))
+def prediction_batch(*sizes: int) -> int:
+    """The batch size that a trial predicts with: one, so that a backend that compiles for each shape compiles once.
+
+    Args:
+        sizes: Numbers of images that are predicted, each as often as they are.
+
+    Returns:
+        Between half of `PREDICTION_BATCH` and all of it, such that the fewest rows are added to fill the last batches;
+        fewer where there are fewer images.
+    """
+    largest = min(PREDICTION_BATCH, max(sizes))
+    candidates = range(largest, max(largest // 2, 1) - 1, -1)
+    return min(candidates, key=lambda batch: sum(math.ceil(size / batch) * batch for size in sizes))
+
+
+def _predict(model: keras.Model, rows: _Rows, batch_size: int) -> NDArray[Any]:
     padded = np.resize(np.arange(len(rows)), math.ceil(len(rows) / batch_size) * batch_size)
     # Batch by batch, since `predict` sets up an input pipeline for each call: 0.1 s.
     outputs = [model.predict_on_batch(rows.take(batch)) for batch in padded.reshape(-1, batch_size)]

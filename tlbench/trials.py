@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 # The modules whose code can move a score, relative to this package. Their
 # sources are part of every digest: results of other code are never read.
-TRAINING_PATH = ("training.py", "transfer.py", "tasks.py", "datasets/dataset.py", "networks/flows.py", "backends.py")
+TRAINING_PATH = (
+    "training.py",
+    "prefixes.py",
+    "transfer.py",
+    "tasks.py",
+    "datasets/dataset.py",
+    "networks/flows.py",
+    "backends.py",
+)
 
 
 class Network(Hashable, Protocol):
@@ -180,6 +188,30 @@ class Trial:
     def description(self) -> dict[str, Any]:
         """The trial as JSON; a source stands there by its digest."""
         return {field_.name: _json(getattr(self, field_.name)) for field_ in fields(self)}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What trials must share to share a compiled network.
+
+    Attributes:
+        network: The architecture.
+        labels: Number of its outputs.
+        frozen: Flows that training leaves alone.
+        optimizer: Keras' name of the optimizer.
+        precision: Keras dtype policy.
+    """
+
+    network: Network
+    labels: int
+    frozen: frozenset[str]
+    optimizer: str
+    precision: str
+
+    @classmethod
+    def of(cls, trial: Trial, labels: int) -> Graph:
+        """The graph of a trial whose task has so many labels."""
+        return cls(trial.network, labels, trial.frozen, trial.recipe.optimizer, trial.recipe.precision)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,95 @@
+"""The reference path: a fresh network and a plain fit for each trial."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tlbench import transfer
+from tlbench.environment import current
+from tlbench.prefixes import PrefixCache
+from tlbench.tasks import Task
+from tlbench.trials import Recipe
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    from tlbench.training import Trainer
+
+    return Trainer(current(), PrefixCache())
+
+
+@pytest.fixture(scope="module")
+def reference():
+    from tlbench.reference import ReferenceTrainer
+
+    return ReferenceTrainer(current())
+
+
+@pytest.fixture(scope="module")
+def source(trainer, make_trial, dataset):
+    return trainer.train(make_trial(seed=7), dataset, None)[1]
+
+
+RED_GREEN = Task("red/green", red=["red"], green=["green"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "frozen", "transferred"),
+    [
+        ({}, (), False),
+        ({"seed": 3, "recipe": Recipe(1e-2, "cosine", batch_size=8, epochs=3)}, (), False),
+        ({"task": RED_GREEN, "recipe": Recipe(optimizer="sgd", batch_size=8, epochs=2)}, (), True),
+        ({}, ("middle",), True),
+    ],
+    ids=["random", "cosine", "transferred", "frozen middle"],
+)
+def test_both_paths_end_in_the_same_bits(trainer, reference, make_trial, dataset, source, changes, frozen, transferred):
+    """Weights and predictions alike, in a compiled network that has trained others before."""
+    start = {"initialisation": make_trial(seed=7)} if transferred else {}
+    trial = make_trial(frozen=frozenset(frozen), **start, **changes)
+    weights = source if transferred else None
+    trainer.train(make_trial(seed=11), dataset, None)
+
+    fast, fast_weights = trainer.train(trial, dataset, weights)
+    plain, plain_weights = reference.train(trial, dataset, weights)
+
+    assert [] == transfer.differences(plain_weights, fast_weights, frozenset(plain_weights))
+    assert plain.probabilities.tobytes() == fast.probabilities.tobytes()
+    assert plain.validation_probabilities.tobytes() == fast.validation_probabilities.tobytes()
+    assert np.allclose(plain.training_loss, fast.training_loss, rtol=1e-6)
+    assert np.allclose(plain.batch_statistics_probabilities, fast.batch_statistics_probabilities, atol=1e-5)
+    assert (plain.epoch_steps, plain.epoch_images) == (fast.epoch_steps, fast.epoch_images)
+
+
+@pytest.mark.parametrize("frozen", [("entry",), ("entry", "middle", "exit")], ids="+".join)
+def test_a_prefix_computed_once_ends_as_one_computed_in_every_step(
+    trainer, reference, make_trial, dataset, source, frozen
+):
+    """But for rounding: within 1e-4 of each probability."""
+    trial = make_trial(initialisation=make_trial(seed=7), frozen=frozenset(frozen))
+
+    fast, fast_weights = trainer.train(trial, dataset, source)
+    plain, plain_weights = reference.train(trial, dataset, source)
+
+    assert np.allclose(plain.probabilities, fast.probabilities, atol=1e-4)
+    assert all(np.allclose(plain_weights[path], fast_weights[path], atol=1e-3) for path in plain_weights)
+
+
+def test_a_loss_that_is_no_number_ends_the_trial_as_diverged(reference, make_trial, dataset):
+    """After the epoch in which that happens."""
+    recipe = Recipe(learning_rate=1e30, optimizer="sgd", batch_size=8, epochs=5)
+
+    result, _ = reference.train(make_trial(recipe=recipe), dataset, None)
+
+    assert result.diverged
+    assert len(result.training_loss) < 5
+
+
+def test_epochs_are_told_as_they_end(reference, make_trial, dataset):
+    """For a line of progress."""
+    told = []
+
+    reference.train(make_trial(), dataset, None, told.append)
+
+    assert [1, 2] == told
