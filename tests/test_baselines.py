@@ -12,8 +12,20 @@ from dataclasses import replace
 import pytest
 
 from tlbench import baselines
-from tlbench.baselines import Commit, Run, SavedArm, SavedClaim, commit_of, find, load, save, saved_arms, saved_runs
-from tlbench.environment import Surroundings
+from tlbench.baselines import (
+    Commit,
+    Run,
+    SavedArm,
+    SavedClaim,
+    commit_of,
+    find,
+    latest,
+    load,
+    save,
+    saved_arms,
+    saved_runs,
+)
+from tlbench.environment import Surroundings, current, machine, surroundings
 from tlbench.errors import ConfigurationError, StoreError
 
 
@@ -163,3 +175,22 @@ def test_the_file_says_its_schema(run, tmp_path):
 
     assert ("schema_version", 1) == next(iter(content.items()))
     assert isinstance(SavedArm(**content["arms"][0]), SavedArm)
+
+
+def test_the_latest_runs_of_a_machine_are_read(run, tmp_path):
+    """The latest first; what cannot be read is left out, and so are those of other machines."""
+    paths = [save(replace(run, name=name), tmp_path) for name in ("first", "damaged", "third")]
+    paths[1].write_text('{"schema_ver')
+    elsewhere = replace(run.surroundings, processor="Another CPU")
+    save(replace(run, surroundings=elsewhere), tmp_path)
+
+    assert ["third", "first"] == [found.name for found in latest(tmp_path, run.surroundings.machine)]
+    assert ["third"] == [found.name for found in latest(tmp_path, run.surroundings.machine, most=1)]
+    assert not list(latest(tmp_path / "nowhere", run.surroundings.machine))
+
+
+def test_a_machine_has_one_name():
+    """Whether it is asked for itself or for all that surrounds a run."""
+    here = current()
+
+    assert surroundings(here).machine == machine(here)

@@ -106,7 +106,7 @@ def test_a_study_runs_in_a_project_of_its_own(project):
             "tlbench: *profile tiny, 3 seeds",
             "tlbench dataset: colours, 90 images in 3 classes, digest *",
             "tlbench note: Dataset colours is a stand-in for photographs.",
-            "tlbench plan: 10 trials, 0 of them stored",
+            "tlbench plan: 10 trials, 0 stored, 10 to train",
             "*trial 1/10 [[]pretraining on colours[]]: accuracy * left",
             "*Table A: two arms*",
             "arm *accuracy *by seed *published*",
@@ -125,7 +125,7 @@ def test_a_study_runs_in_a_project_of_its_own(project):
     second = project.runpytest("--tlbench-report", "again")
 
     second.assert_outcomes(passed=3)
-    second.stdout.fnmatch_lines(["tlbench plan: 10 trials, 10 of them stored"])
+    second.stdout.fnmatch_lines(["tlbench plan: 10 trials, 10 stored, 0 to train"])
     second.stdout.no_fnmatch_line("*trial 1/*")
     assert results == json.loads((project.path / "again" / "results.json").read_text())
 
@@ -174,6 +174,42 @@ def test_the_plan_is_shown_and_nothing_is_trained(project):
         ["*tlbench plan*", "*fast, seed 0*random*nothing*to train*", "10 trials serve *0 are stored, 10 to train*"]
     )
     assert not list((project.path).glob(".tlbench/results/*"))
+
+
+def test_what_is_missing_is_forecast_and_held_against_what_it_took(project):
+    """From what one seed took; the plan trains nothing, and what has nothing to train says nothing of time."""
+    first = project.runpytest("-k", "rates", "--tlbench-seeds", "1")
+    plan = project.runpytest("-k", "rates", "--tlbench-plan")
+    second = project.runpytest("-k", "rates")
+    third = project.runpytest("-k", "rates")
+
+    first.stdout.fnmatch_lines(
+        [
+            "tlbench plan: 3 trials, 0 stored, 3 to train",
+            "Trained 3 trials in * s; no prediction, since nothing of their kind had been timed",
+        ]
+    )
+    plan.stdout.fnmatch_lines(
+        [
+            "tlbench plan: 7 trials, 3 stored, 4 to train, about * s",
+            "*fast, seed 0*stored",
+            "*fast, seed 1*to train, ~* s",
+            "7 trials serve * uses; 3 are stored, 4 to train. *",
+            "About * s in 1 process, from 3 stored timings of this environment.",
+            "How much memory is unknown: no saved run of this machine trained these networks; --tlbench-save *",
+        ]
+    )
+    plan.stdout.no_fnmatch_line("Trained*")
+    second.stdout.fnmatch_lines(
+        [
+            "tlbench plan: 7 trials, 3 stored, 4 to train, about * s",
+            "*Table A: two arms*",
+            "Trained 4 trials in * s; predicted * s (ratio *.*)",
+            "Written to *",
+        ]
+    )
+    third.stdout.fnmatch_lines(["tlbench plan: 7 trials, 7 stored, 0 to train", "Written to *"])
+    third.stdout.no_fnmatch_line("Trained*")
 
 
 def test_test_images_that_are_also_trained_on_are_counted(project):
@@ -402,6 +438,9 @@ def test_a_store_of_a_newer_schema_is_a_usage_error(project):
 def test_a_run_is_saved_and_compared_with_a_later_one(project):
     """Nothing has changed, so nothing fails."""
     project.runpytest("--tlbench-save", "before").assert_outcomes(passed=3)
+    plan = project.runpytest("--tlbench-plan", "--tlbench-seeds", "4")
+
+    plan.stdout.fnmatch_lines(["About * s in 1 process, from * stored timings *; up to *.* GB, as in a saved run."])
 
     again = project.runpytest("--tlbench-compare", "before", "--tlbench-compare-fail", "accuracy,claims,fingerprint")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tlbench.progress import Progress
+from tlbench import progress as module
+from tlbench.progress import Progress, Stopwatch
 
 
 @pytest.fixture
@@ -55,3 +56,34 @@ def test_a_trial_outside_the_plan_is_told_too(progress, make_trial, lines):
     progress.trial_started(make_trial(seed=9))
 
     assert "trial 1/2 [outside the plan]" == lines[-1][0]
+
+
+def test_a_stopwatch_runs_from_the_first_start_to_the_last_end(make_trial, make_result, monkeypatch):
+    """Whatever happens between trials, or after them, and passes on all it is told."""
+    told = []
+
+    class Listener:
+        def trial_started(self, trial):
+            told.append(("started", trial))
+
+        def epoch_ended(self, trial, epoch):
+            told.append((epoch, trial))
+
+        def trial_ended(self, trial, result):
+            told.append((result.seconds, trial))
+
+    times = iter([10.0, 12.0, 17.5])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(times))
+    first, second, cut_short = (make_trial(seed=seed) for seed in range(3))
+    watch = Stopwatch(Listener())
+
+    before = watch.seconds
+    for trial in (first, second):
+        watch.trial_started(trial)
+        watch.epoch_ended(trial, 1)
+        watch.trial_ended(trial, make_result())
+    watch.trial_started(cut_short)
+
+    assert (0.0, 7.5, [first, second]) == (before, watch.seconds, watch.trained)
+    assert [("started", first), (1, first), (1.0, first)] == told[:3]
+    assert 7 == len(told)

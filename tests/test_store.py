@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -175,3 +176,61 @@ def test_version_control_and_backups_leave_the_store_out(store):
 
     assert (store.folder / ".gitignore").read_text().endswith("*\n")
     assert (store.folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_timings_are_read_the_newest_first_and_without_the_predictions(store, make_trial, make_result):
+    """Of any trial that was stored; only so many of them."""
+    results = [replace(make_result(), seconds=float(seconds)) for seconds in (1, 2, 3)]
+    for result in results:
+        store.save(make_trial(seed=int(result.seconds)), result, WEIGHTS)
+    for path in store.folder.glob("results/*/*/*.npz"):
+        path.unlink()
+    for path in store.folder.glob("results/*/*/result.json"):
+        seconds = json.loads(path.read_text())["seconds"]
+        os.utime(path, (100 - seconds, 100 - seconds))
+
+    assert [1.0, 2.0, 3.0] == [timing.seconds for timing in store.timings()]
+    assert [1.0, 2.0] == [timing.seconds for timing in store.timings(newest=2)]
+    (timing, *_) = store.timings()
+    assert (8, 5, (0.25, 0.25)) == (timing.batch_size, timing.epoch_steps, timing.epoch_seconds)
+
+
+def test_an_empty_store_has_no_timings(store):
+    """Nor does it get a folder."""
+    assert not list(store.timings())
+    assert not store.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "damaged"),
+    [
+        ("whole", ""),
+        ("whole", "[" * 100_000),
+        ("whole", "[]"),
+        ("whole", "null"),
+        ("whole", '{"schema_version": 1}'),
+        ("{", "\udcff"),
+        ("}", ""),
+        ('"schema_version": 1', '"schema_version": 2'),
+        ('"schema_version": 1', '"schema_version": "1"'),
+        ('"keras_version": "', '"keras_version": "other'),
+        ('"environment"', '"surroundings"'),
+        ('"device": "cpu"', '"device": 3'),
+        ('"epoch_images"', '"images"'),
+        ('"seconds": 1.0', '"seconds": NaN'),
+        ('"Recipe"', '"Prescription"'),
+    ],
+    ids=lambda value: value[:30].encode("ascii", "replace").decode(),
+)
+def test_what_is_no_timing_is_left_out(store, make_trial, make_result, part, damaged):
+    """Damaged files, and those of another schema, environment or tlbench; the others are read."""
+    store.save(make_trial(), make_result(), WEIGHTS)
+    (path,) = store.folder.glob("results/*/*/result.json")
+    text = path.read_text()
+    assert part in text or part == "whole"
+    path.write_text(damaged if part == "whole" else text.replace(part, damaged), errors="surrogateescape")
+    store.save(make_trial(seed=1), make_result(), WEIGHTS)
+    (path.parent.with_name("folder") / "result.json").mkdir(parents=True)
+    path.parent.with_name("note.txt").write_text("mine")
+
+    assert 1 == len(list(store.timings()))

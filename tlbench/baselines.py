@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -20,7 +21,7 @@ from tlbench.results import Scores
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cattrs.preconf.json import JsonConverter
 
@@ -308,6 +309,19 @@ def find(reference: str, folder: Path, machine: str) -> Found | None:
         if of_name:
             return Found(max(of_name, key=_number), other_machine=place.name != machine)
     return None
+
+
+def latest(folder: Path, machine: str, most: int = 10) -> Iterator[Run]:
+    """The runs that a machine saved last, the latest first; those that cannot be read are left out.
+
+    Args:
+        folder: Where all machines' runs are.
+        machine: Whose.
+        most: At most so many are read.
+    """
+    for path in sorted(_saved(folder / machine), key=_number, reverse=True)[:most]:
+        with contextlib.suppress(StoreError):
+            yield load(path)
 
 
 def saved_runs(folder: Path) -> list[Path]:

@@ -123,8 +123,7 @@ class Surroundings:
     @property
     def machine(self) -> str:
         """What tells this machine from others, as a folder name."""
-        parts = [self.platform, self.processor, f"{self.cores}cores", *self.gpus[:1]]
-        return "_".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)[:120]
+        return _machine(self.platform, self.processor, self.cores, self.gpus)
 
 
 def surroundings(environment: Environment) -> Surroundings:
@@ -138,13 +137,39 @@ def surroundings(environment: Environment) -> Surroundings:
         packages=dict(
             sorted((distribution.metadata["Name"], distribution.version) for distribution in metadata.distributions())
         ),
-        platform=f"{platform.system()}-{platform.machine()}",
+        platform=_platform(),
         processor=_processor(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        gpus=backends.gpus() if environment.device == "gpu" else (),
+        cores=_cores(),
+        gpus=_gpus(environment),
         driver=_driver(),
         flags=backends.flags(),
     )
+
+
+def machine(environment: Environment) -> str:
+    """What `Surroundings.machine` says of this machine; the backend is imported for a GPU only.
+
+    Args:
+        environment: Of this process.
+    """
+    return _machine(_platform(), _processor(), _cores(), _gpus(environment))
+
+
+def _machine(platform_: str, processor: str, cores: int, gpus: tuple[str, ...]) -> str:
+    parts = [platform_, processor, f"{cores}cores", *gpus[:1]]
+    return "_".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)[:120]
+
+
+def _platform() -> str:
+    return f"{platform.system()}-{platform.machine()}"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpus(environment: Environment) -> tuple[str, ...]:
+    return backends.gpus() if environment.device == "gpu" else ()
 
 
 def _processor() -> str:

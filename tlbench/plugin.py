@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tlbench.claims import Claim, Verdict
+    from tlbench.forecast import Forecast, Timing
     from tlbench.options import Options
     from tlbench.profiles import Profile
+    from tlbench.progress import Stopwatch
     from tlbench.report.figures import DrawnFigure, Figure
     from tlbench.report.files import Report
     from tlbench.report.tables import FilledTable, Table
@@ -117,7 +119,11 @@ OPTIONS = (
         metavar="DIR",
     ),
     _Option(
-        "--tlbench-plan", "Show the trials, which of them are stored and what they share; train nothing.", "", flag=True
+        "--tlbench-plan",
+        "Show the trials, which of them are stored, what they share, and the time and memory that the rest will take; "
+        "train nothing.",
+        "",
+        flag=True,
     ),
     _Option(
         "--tlbench-inconclusive",
@@ -320,6 +326,7 @@ class Plugin:
         self._shared = _Shared()
         self._compared: list[str] = []
         self._remarks: list[str] = []
+        self._stopwatch: Stopwatch | None = None
 
     # The run, in the order in which pytest calls it.
 
@@ -371,10 +378,11 @@ class Plugin:
         """Show the study that is about to run."""
         if self._session is None or not self._plan:
             return []
-        stored = sum(trial in self._session.store for trial in self._plan)
+        from tlbench.report.plans import describe_size
+
         lines = [f"tlbench {name}: {value}" for name, value in self._session.header.items()]
         lines += [f"tlbench note: {note}" for note in self._session.notes]
-        return [*lines, f"tlbench plan: {len(self._plan)} trials, {stored} of them stored"]
+        return [*lines, f"tlbench plan: {describe_size(self._plan, self._forecast(self._missing))}"]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> bool | None:
@@ -422,11 +430,13 @@ class Plugin:
             return
         shared = self._shared
         if not (shared.claims or shared.tables or shared.figures):
+            self._print_outcome(terminalreporter)
             return
         with _usage_errors():
             report = self._report()
             _print_report(terminalreporter, report)
             report.write(self._options.report)
+        self._print_outcome(terminalreporter)
         terminalreporter.write_line(f"Written to {self._options.report}")
         if self._compared:
             terminalreporter.section("tlbench comparison")
@@ -550,10 +560,22 @@ class Plugin:
             labels.append(label)
 
     def _listener(self) -> Any:
-        from tlbench.progress import Progress
+        from tlbench.progress import Progress, Stopwatch
 
-        missing = tuple(trial for trial in self._plan if trial not in self.session.store)
-        return Progress(self._labels, missing, self._tell(), self._options.workers)
+        _ = self._timings  # Before there are any of this run.
+        self._stopwatch = Stopwatch(Progress(self._labels, self._missing, self._tell(), self._options.workers))
+        return self._stopwatch
+
+    @property
+    def _missing(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self._plan if trial not in self.session.store)
+
+    @cached_property
+    def _timings(self) -> tuple[Timing, ...]:
+        return tuple(self.session.store.timings())
+
+    def _forecast(self, trials: Sequence[Trial]) -> Forecast:
+        return self.session.forecast(trials, self._timings, self._options.workers)
 
     def _tell(self) -> Callable[[str, bool], None]:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -655,13 +677,25 @@ class Plugin:
         return shlex.join(["pytest", *arguments, "--tlbench-save", name])
 
     def _print_plan(self, reporter: pytest.TerminalReporter) -> None:
-        from tlbench.report.plans import describe
+        from tlbench.report.plans import describe, describe_forecast
 
         reporter.section("tlbench plan")
-        if self._plan:
-            reporter.write_line(describe(self._plan, self._labels, lambda trial: trial in self.session.store))
-        else:
+        if not self._plan:
             reporter.write_line("No test that was collected declares a claim, a table or a figure.")
+            return
+        missing = self._missing
+        forecast = self._forecast(missing)
+        stored = self.session.store.__contains__
+        reporter.write_line(describe(self._plan, self._labels, stored, forecast))
+        if missing:
+            reporter.write_line(describe_forecast(forecast, self.session.peak_memory(missing)))
+
+    def _print_outcome(self, reporter: pytest.TerminalReporter) -> None:
+        from tlbench.report.plans import describe_outcome
+
+        if self._stopwatch is not None and self._stopwatch.trained:
+            forecast = self._forecast(self._stopwatch.trained)
+            reporter.write_line(describe_outcome(self._stopwatch.seconds, forecast))
 
 
 def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:

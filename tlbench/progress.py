@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tlbench.results import Result
+    from tlbench.runner import Listener
     from tlbench.trials import Trial
 
 # From here on minutes are exact enough.
@@ -80,6 +81,44 @@ class Progress:
         left -= sum(time.perf_counter() - started for _, started in self._running.values())
         left /= self._at_once
         return f", {max(left, 0):.0f} s left" if left < SHOWN_IN_SECONDS else f", {left / 60:.0f} min left"
+
+
+class Stopwatch:
+    """Takes the time from the first trial's start to the last one's end, and passes on what it is told.
+
+    Args:
+        listener: Is told all that this one is.
+
+    Attributes:
+        trained: Trials that have ended, in that order.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._started: float | None = None
+        self._ended = 0.0
+        self.trained: list[Trial] = []
+
+    @property
+    def seconds(self) -> float:
+        """From the first start to the last end; 0 where no trial has ended."""
+        return self._ended - self._started if self.trained and self._started is not None else 0.0
+
+    def trial_started(self, trial: Trial) -> None:
+        """A trial begins."""
+        if self._started is None:
+            self._started = time.perf_counter()
+        self._listener.trial_started(trial)
+
+    def epoch_ended(self, trial: Trial, epoch: int) -> None:
+        """So many epochs are done."""
+        self._listener.epoch_ended(trial, epoch)
+
+    def trial_ended(self, trial: Trial, result: Result) -> None:
+        """A trial is in the store."""
+        self._ended = time.perf_counter()
+        self.trained.append(trial)
+        self._listener.trial_ended(trial, result)
 
 
 def _kind(trial: Trial) -> object:

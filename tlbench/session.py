@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import joblib
 
-from tlbench import __version__, baselines, environment, fingerprint
+from tlbench import __version__, baselines, environment, fingerprint, forecast, tasks
 from tlbench.baselines import Run
 from tlbench.datasets import folder, formula, miniature, natural_images
+from tlbench.errors import DataError
 from tlbench.executors.inline import Inline
 from tlbench.executors.processes import Processes, Setup
 from tlbench.networks import imagenet
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from tlbench.claims import Verdict
     from tlbench.datasets.dataset import Dataset
     from tlbench.environment import Environment
+    from tlbench.forecast import Forecast, Size, Timing
     from tlbench.options import Options
     from tlbench.profiles import Profile
     from tlbench.results import Result
     from tlbench.runner import Executor, Listener, Trainer
+    from tlbench.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,37 @@ class Session:
         """What the trial shares with those that share its compiled network."""
         dataset = self.datasets.get(trial.data.digest)
         return Graph.of(trial, len(trial.task.labels_of(dataset.class_names if dataset else ())))
+
+    def forecast(self, trials: Sequence[Trial], timings: Iterable[Timing], processes: int = 1) -> Forecast:
+        """What some trials will take.
+
+        Args:
+            trials: Those to train, each after its source.
+            timings: See `Store.timings`; those of before the run, where it is held against what happened.
+            processes: How many train at once.
+        """
+
+        @cache
+        def size(data: DataReference, task: Task) -> Size | None:
+            dataset = self.datasets.get(data.digest)
+            if dataset is None:
+                return None
+            try:
+                training = tasks.examples(dataset, dataset.parts(data.split).training, task)
+            except DataError:  # Whoever trains it is told.
+                return None
+            return forecast.Size(len(task.labels_of(dataset.class_names)), len(training))
+
+        return forecast.predict(trials, timings, lambda trial: size(trial.data, trial.task), processes)
+
+    def peak_memory(self, trials: Iterable[Trial]) -> int | None:
+        """Most bytes that a process may hold which trains some trials, from saved runs; None where none tells.
+
+        Args:
+            trials: Those to train.
+        """
+        runs = baselines.latest(self.options.baselines, environment.machine(self.environment))
+        return forecast.peak_memory(trials, runs, self.environment)
 
 
 def _threads(workers: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 import json
 import os
 import shutil
@@ -16,10 +18,13 @@ import numpy as np
 
 from tlbench.environment import Environment
 from tlbench.errors import StoreError
+from tlbench.forecast import Timing
 from tlbench.results import Result
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tlbench.transfer import Weights
     from tlbench.trials import Trial
 
@@ -91,6 +96,22 @@ class Store:
         except Exception as error:
             raise _damaged(place, error) from error
 
+    def timings(self, newest: int = 500) -> Iterator[Timing]:
+        """What stored trials took, of any study and version of the code, the newest first.
+
+        What cannot be read is left out: damaged files, and those of another schema or environment.
+
+        Args:
+            newest: At most so many files are read.
+        """
+        dated = []
+        for path in self._results.glob("*/result.json"):
+            with contextlib.suppress(OSError):
+                dated.append((path.stat().st_mtime, path))
+        for _, path in heapq.nlargest(newest, dated):
+            if (timing := self._timing(path)) is not None:
+                yield timing
+
     def save(self, trial: Trial, result: Result, weights: Weights) -> None:
         """Publish a trial's result and weights.
 
@@ -139,6 +160,15 @@ class Store:
             )
         except OSError as error:
             raise _unwritable(self.folder, error) from error
+
+    def _timing(self, path: Path) -> Timing | None:
+        # A folder may hold anything, and a forecast is not worth failing a run for.
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            here = Environment(**content["environment"]).key == self._results.name
+            return Timing.of(content) if here and content["schema_version"] <= SCHEMA_VERSION else None
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return None
 
     def _place(self, trial: Trial) -> Path:
         return self._results / trial.digest[:32]

@@ -12,17 +12,25 @@ from tlbench.trials import ImageNet
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tlbench.forecast import Expected, Forecast
     from tlbench.trials import Trial
 
 
-def describe(plan: Sequence[Trial], labels: Mapping[str, Sequence[str]], stored: Callable[[Trial], bool]) -> str:
+def describe(
+    plan: Sequence[Trial],
+    labels: Mapping[str, Sequence[str]],
+    stored: Callable[[Trial], bool],
+    forecast: Forecast | None = None,
+) -> str:
     """A plan, a line for each trial, and what its trials share.
 
     Args:
         plan: In the order of training.
         labels: What the trial is called, by digest; a trial that serves several arms has several.
         stored: Whether a trial need not be trained.
+        forecast: What those will take that must.
     """
+    expected = forecast.expected if forecast else {}
     number = {trial.digest: position for position, trial in enumerate(plan, start=1)}
     lines = []
     for trial in plan:
@@ -40,7 +48,7 @@ def describe(plan: Sequence[Trial], labels: Mapping[str, Sequence[str]], stored:
                 "+".join(flow for flow in trial.network.flow_ends if flow in trial.frozen) or "nothing",
                 f"{trial.recipe.learning_rate:g}",
                 trial.digest[:12],
-                "stored" if stored(trial) else "to train",
+                "stored" if stored(trial) else _to_train(expected.get(trial.digest)),
             ]
         )
     headings = ["trial", "serves", "task", "starts from", "frozen", "rate", "digest", "state"]
@@ -52,3 +60,103 @@ def describe(plan: Sequence[Trial], labels: Mapping[str, Sequence[str]], stored:
         f"They are of {kinds} kinds (network, task and frozen flows); those of a kind share a compiled network."
     )
     return f"{tabulate(lines, headings)}\n{summary}"
+
+
+def describe_size(plan: Sequence[Trial], forecast: Forecast) -> str:
+    """How long a plan is, in a line.
+
+    Args:
+        plan: All its trials.
+        forecast: What those will take that are not stored.
+    """
+    missing = len(forecast.expected) + forecast.unknown
+    text = f"{len(plan)} trials, {len(plan) - missing} stored, {missing} to train"
+    if forecast.expected:
+        text += f", {_bound(forecast)} {duration(forecast.seconds, rough=True)}"
+    if forecast.expected and forecast.unknown:
+        text += f" for {len(forecast.expected)} of them"
+    return text
+
+
+def describe_forecast(forecast: Forecast, memory_bytes: int | None) -> str:
+    """What a plan will take, and what that rests on.
+
+    Args:
+        forecast: Of the trials that are not stored; at least one.
+        memory_bytes: What each process may hold; None where nothing tells.
+    """
+    lines = []
+    if forecast.expected:
+        text = (
+            f"{_bound(forecast)} {duration(forecast.seconds)} "
+            f"in {_number(forecast.processes, 'process', 'processes')}, "
+            f"from {_number(forecast.timings, 'stored timing', 'stored timings')} of this environment"
+            f"{_memory(memory_bytes, forecast.processes)}"
+        )
+        lines.append(f"{text[0].upper()}{text[1:]}")
+        if forecast.at_most:
+            lines.append(f"Never timed, and taken for ones with less frozen, which take longer: {forecast.at_most}.")
+        if forecast.unknown:
+            lines.append(f"Of a kind never timed, and not counted: {forecast.unknown}.")
+    else:
+        lines.append("How long that takes is unknown: nothing like it was timed in this environment.")
+    if memory_bytes is None:
+        lines.append(
+            "How much memory is unknown: no saved run of this machine trained these networks; --tlbench-save keeps one."
+        )
+    return "\n".join(lines)
+
+
+def describe_outcome(seconds: float, forecast: Forecast) -> str:
+    """What training took, held against what was predicted.
+
+    Args:
+        seconds: From the first trial's start to the last one's end.
+        forecast: Of the trials that were trained, from what had been stored before; at least one.
+    """
+    trained = len(forecast.expected) + forecast.unknown
+    text = f"Trained {_number(trained, 'trial', 'trials')} in {duration(seconds)}; "
+    if not forecast.expected:
+        return f"{text}no prediction, since nothing of their kind had been timed"
+    text += f"predicted {'at most ' if forecast.at_most else ''}{duration(forecast.seconds)}"
+    if forecast.unknown:
+        return f"{text} for {len(forecast.expected)} of them, the others being of a kind never timed"
+    return f"{text} (ratio {seconds / forecast.seconds:.2f})"
+
+
+def duration(seconds: float, *, rough: bool = False) -> str:
+    """A time as people say it, such as `4 min 20 s`.
+
+    Args:
+        seconds: Not negative.
+        rough: Leave seconds out of minutes.
+    """
+    whole = round(seconds)
+    if whole < 10:
+        return f"{seconds:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min" if rough else f"{whole // 60} min {whole % 60} s"
+
+
+def _to_train(expected: Expected | None) -> str:
+    if expected is None:
+        return "to train"
+    return f"to train, {'at most ' if expected.at_most else ''}~{duration(expected.seconds)}"
+
+
+def _bound(forecast: Forecast) -> str:
+    return "at most about" if forecast.at_most else "about"
+
+
+def _memory(memory_bytes: int | None, processes: int) -> str:
+    if memory_bytes is None:
+        return "."
+    return f"; up to {memory_bytes / 1e9:.1f} GB{' in each' if processes > 1 else ''}, as in a saved run."
+
+
+def _number(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
