@@ -249,7 +249,7 @@ class _Graph:
         run = _Run([], [], [], [], *(np.empty((0, self._shape.labels), np.float32),) * 2)
         for epoch in range(recipe.epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(training))
-            batches = _Batches(x, order, min(recipe.batch_size, len(training)), training.labels)
+            batches = Batches(x, order, min(recipe.batch_size, len(training)), training.labels)
             run.epoch_steps = len(batches)
             self.trained.optimizer.learning_rate = recipe.rate(epoch)
             started = time.perf_counter()
@@ -273,24 +273,24 @@ class _Graph:
         weights = self.trained.trainable_variables
         return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in weights)
 
-    def _inputs(self, examples: Examples) -> _Rows:
-        rows = _Rows(examples.images, examples.indices)
+    def _inputs(self, examples: Examples) -> Rows:
+        rows = Rows(examples.images, examples.indices)
         if self.prefix is None:
             return rows
         features = _predict(self.prefix, rows)
-        return _Rows(features, np.arange(len(features)))
+        return Rows(features, np.arange(len(features)))
 
-    def _predict(self, rows: _Rows) -> NDArray[np.float32]:
+    def _predict(self, rows: Rows) -> NDArray[np.float32]:
         return _predict(self.trained, rows).astype(np.float32)
 
-    def _predict_with_batch_statistics(self, rows: _Rows) -> NDArray[np.float32]:
+    def _predict_with_batch_statistics(self, rows: Rows) -> NDArray[np.float32]:
         statistics = [variable for variable in self.trained.non_trainable_variables if variable.path not in self.frozen]
         if not statistics:
             return self._predict(rows)
         kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in statistics]
         # In a random order, since batches sorted by class have other statistics than those of training.
         order = np.random.default_rng(0).permutation(len(rows))
-        shuffled = _predict(self._with_batch_statistics, _Rows(rows.array, rows.indices[order]))
+        shuffled = _predict(self._with_batch_statistics, Rows(rows.array, rows.indices[order]))
         for variable, value in zip(statistics, kept, strict=True):
             variable.assign(value)
         probabilities = np.empty((len(rows), self._shape.labels), np.float32)
@@ -310,8 +310,13 @@ class _WithBatchStatistics(keras.Model):  # type: ignore[misc]
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Some rows of an array, read batch by batch."""
+class Rows:
+    """Some rows of an array, read batch by batch.
+
+    Attributes:
+        array: With one image, or its features, in each row.
+        indices: Which rows, in order.
+    """
 
     array: NDArray[Any]
     indices: NDArray[np.int64]
@@ -320,13 +325,21 @@ class _Rows:
         return len(self.indices)
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """A copy of the rows at some positions among these."""
         return self.array[self.indices[positions]]
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Whole batches of rows in a given order; the remainder is left out."""
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Whole batches of rows in a given order; the remainder is left out.
 
-    def __init__(self, rows: _Rows, order: NDArray[np.int64], batch_size: int, labels: NDArray[np.int64]) -> None:
+    Args:
+        rows: Inputs.
+        order: Positions among the rows, batch after batch.
+        batch_size: Number of rows of a batch.
+        labels: Of each row.
+    """
+
+    def __init__(self, rows: Rows, order: NDArray[np.int64], batch_size: int, labels: NDArray[np.int64]) -> None:
         super().__init__()
         self._rows = rows
         self._order = order
@@ -376,7 +389,7 @@ def imagenet_weights(network: Network, path: Path) -> Weights:
     return transfer.read(model)
 
 
-def _predict(model: keras.Model, rows: _Rows) -> NDArray[Any]:
+def _predict(model: keras.Model, rows: Rows) -> NDArray[Any]:
     # Padded to whole batches, so that a backend that compiles for each shape compiles once.
     batch_size = min(PREDICTION_BATCH, len(rows))
     padded = np.resize(np.arange(len(rows)), math.ceil(len(rows) / batch_size) * batch_size)
