@@ -132,9 +132,9 @@ class Trainer:
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
-    def _rows(self, compiled: _Compiled, trial: Trial, weights: Weights, examples: Examples) -> _Rows:
+    def _rows(self, compiled: _Compiled, trial: Trial, weights: Weights, examples: Examples) -> Rows:
         if compiled.prefix is None or compiled.prefix_end is None or self._prefix_cache is None:
-            return _Rows(examples.images, examples.indices)
+            return Rows(examples.images, examples.indices)
         prefix = Prefix(
             network=trial.network,
             end=compiled.prefix_end,
@@ -145,7 +145,7 @@ class Trainer:
         output = compiled.prefix.output
         features = self._prefix_cache.features(prefix, (len(examples.images), *output.shape[1:]), output.dtype)
         features.compute(examples.indices, examples.images, compiled.prefix.predict_on_batch)
-        return _Rows(features.array, examples.indices)
+        return Rows(features.array, examples.indices)
 
 
 @dataclass
@@ -247,10 +247,10 @@ class _Compiled:
         self,
         recipe: Recipe,
         seed: int,
-        training: _Rows,
+        training: Rows,
         labels: NDArray[np.int64],
-        validation: _Rows,
-        test: _Rows,
+        validation: Rows,
+        test: Rows,
         on_epoch: Callable[[int], None],
     ) -> _Run:
         """Train for all epochs and predict."""
@@ -258,7 +258,7 @@ class _Compiled:
         batch_size = prediction_batch(*(len(validation) for _ in range(recipe.epochs)), len(test))
         for epoch in range(recipe.epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(training))
-            batches = _Batches(training, order, min(recipe.batch_size, len(training)), labels)
+            batches = Batches(training, order, min(recipe.batch_size, len(training)), labels)
             run.epoch_steps = len(batches)
             self.trained.optimizer.learning_rate = recipe.rate(epoch)
             started = time.perf_counter()
@@ -282,10 +282,10 @@ class _Compiled:
         weights = self.trained.trainable_variables
         return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in weights)
 
-    def _predict(self, rows: _Rows, batch_size: int) -> NDArray[np.float32]:
+    def _predict(self, rows: Rows, batch_size: int) -> NDArray[np.float32]:
         return _predict(self.trained, rows, batch_size).astype(np.float32)
 
-    def _predict_with_batch_statistics(self, rows: _Rows) -> NDArray[np.float32]:
+    def _predict_with_batch_statistics(self, rows: Rows) -> NDArray[np.float32]:
         statistics = [variable for variable in self.trained.non_trainable_variables if variable.path not in self.frozen]
         # Large batches, since small ones' statistics say less of the whole.
         batch_size = min(PREDICTION_BATCH, len(rows))
@@ -294,7 +294,7 @@ class _Compiled:
         kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in statistics]
         # In a random order, since batches sorted by class have other statistics than those of training.
         order = np.random.default_rng(0).permutation(len(rows))
-        shuffled = _predict(self._with_batch_statistics, _Rows(rows.array, rows.indices[order]), batch_size)
+        shuffled = _predict(self._with_batch_statistics, Rows(rows.array, rows.indices[order]), batch_size)
         for variable, value in zip(statistics, kept, strict=True):
             variable.assign(value)
         probabilities = np.empty((len(rows), self._labels), np.float32)
@@ -314,8 +314,13 @@ class _WithBatchStatistics(keras.Model):  # type: ignore[misc]
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Some rows of an array, read batch by batch."""
+class Rows:
+    """Some rows of an array, read batch by batch.
+
+    Attributes:
+        array: With one image, or its features, in each row.
+        indices: Which rows, in order.
+    """
 
     array: NDArray[Any]
     indices: NDArray[np.int64]
@@ -324,13 +329,21 @@ class _Rows:
         return len(self.indices)
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """A copy of the rows at some positions among these."""
         return self.array[self.indices[positions]]
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Whole batches of rows in a given order; the remainder is left out."""
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Whole batches of rows in a given order; the remainder is left out.
 
-    def __init__(self, rows: _Rows, order: NDArray[np.int64], batch_size: int, labels: NDArray[np.int64]) -> None:
+    Args:
+        rows: Inputs.
+        order: Positions among the rows, batch after batch.
+        batch_size: Number of rows of a batch.
+        labels: Of each row.
+    """
+
+    def __init__(self, rows: Rows, order: NDArray[np.int64], batch_size: int, labels: NDArray[np.int64]) -> None:
         super().__init__()
         self._rows = rows
         self._order = order
@@ -395,7 +408,8 @@ def prediction_batch(*sizes: int) -> int:
     return min(candidates, key=lambda batch: sum(math.ceil(size / batch) * batch for size in sizes))
 
 
-def _predict(model: keras.Model, rows: _Rows, batch_size: int) -> NDArray[Any]:
+def _predict(model: keras.Model, rows: Rows, batch_size: int) -> NDArray[Any]:
+    # Padded to whole batches, so that a backend that compiles for each shape compiles once.
     padded = np.resize(np.arange(len(rows)), math.ceil(len(rows) / batch_size) * batch_size)
     # Batch by batch, since `predict` sets up an input pipeline for each call: 0.1 s.
     outputs = [model.predict_on_batch(rows.take(batch)) for batch in padded.reshape(-1, batch_size)]
