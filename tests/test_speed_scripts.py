@@ -101,13 +101,15 @@ def test_steps_are_told_as_medians_and_ratios_within_rounds():
         "torch": tuple(map(measurement, (150, 600, 150))),
         "timm": tuple(map(rival, (50, 200, 200))),
     }
-    report = steps.report(Comparison(Setting(), rounds, {"jax": "jax is not installed: pip install jax."}), COMMAND)
+    left_out = {"jax": "jax is not installed: pip install jax."}
+    report = steps.report(Comparison(Setting(), rounds, left_out, 1.25), COMMAND)
 
     assert ["150.0", "150.0 600.0 150.0", "213", "1.50", "3.00"] == cells(report, "ours on PyTorch")[1:]
     assert ["1.00", "2.00"] == cells(report, "ours on TensorFlow")[-2:]
     assert "Left out: jax. jax is not installed: pip install jax." in report
     assert "keras 3.15.1, timm 1.0.31" in report
     assert "ours: 22,855,952; timm: 22,855,952." in report
+    assert "Load average at the start: 1.2." in report
     assert f"`{COMMAND}`" in report
 
 

@@ -44,11 +44,13 @@ class Comparison:
         setting: What was timed.
         rounds: Measurements by contender, one for each round.
         left_out: Why a contender has none.
+        load: How many processes ran as it began, on average over a minute; None where the system does not say.
     """
 
     setting: Setting
     rounds: dict[str, tuple[Measurement, ...]]
     left_out: dict[str, str]
+    load: float | None = None
 
     def median(self, name: str, figure: Callable[[Measurement], float | None]) -> float | None:
         """Over the rounds of a contender; None where it has no such figure.
@@ -100,18 +102,19 @@ class Comparison:
             command: That compares it.
         """
         setting, measured = self.setting, [rounds[0] for rounds in self.rounds.values()]
-        versions = {name: version for each in measured for name, version in each.versions.items()}
+        # Two of torch, where timm's environment has another build of it.
+        versions = sorted({f"{name} {version}" for each in measured for name, version in each.versions.items()})
         machines = sorted({text for each in measured for text in (each.machine, each.device)})
         counts = len(next(iter(self.rounds.values())))
         how = (
             f"`{setting.network}`, {setting.classes} classes, batch {setting.batch_size}, {setting.precision}, on the "
             f"{setting.device}. A step is forward, backward and Adam's update, with the loss read back. Medians of "
-            f"{counts} rounds of {setting.steps} steps after {setting.warm_up}, in a new process each, by turns; "
-            "ratios are medians of those within a round."
+            f"{counts} round{'s' if counts > 1 else ''} of {setting.steps} steps after {setting.warm_up}, in a new "
+            "process each, by turns; ratios are medians of those within a round."
+            + (f" Load average at the start: {self.load:.1f}." if self.load is not None else "")
         )
         lines = [
-            f"**{title}** {dt.datetime.now(dt.UTC):%Y-%m-%d}, {'; '.join(machines)}; "
-            + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+            f"**{title}** {dt.datetime.now(dt.UTC):%Y-%m-%d}, {'; '.join(machines)}; " + ", ".join(versions),
             how,
             self._networks(),
             f"`{command}`",
@@ -145,6 +148,7 @@ class Comparison:
             "command": command,
             "setting": asdict(self.setting),
             "left_out": self.left_out,
+            "load": self.load,
             "rounds": {name: [asdict(each) for each in rounds] for name, rounds in self.rounds.items()},
         }
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -160,6 +164,8 @@ def compare(setting: Setting, names: Collection[str], rounds: int) -> Comparison
     """
     measured: dict[str, list[Measurement]] = {name: [] for name in names}
     left_out: dict[str, str] = {}
+    # PyTorch's threads wait for each other: beside another process a step takes several times as long.
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     for number in range(1, rounds + 1):
         for name in names:
             if name in left_out:
@@ -173,7 +179,7 @@ def compare(setting: Setting, names: Collection[str], rounds: int) -> Comparison
             measured[name].append(measurement)
             click.echo(f"round {number}, {name}: {1000 * measurement.step_seconds:.1f} ms", err=True)
     return Comparison(
-        setting, {name: tuple(found) for name, found in measured.items() if name not in left_out}, left_out
+        setting, {name: tuple(found) for name, found in measured.items() if name not in left_out}, left_out, load
     )
 
 

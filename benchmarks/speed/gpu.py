@@ -40,9 +40,9 @@ HEADINGS = (
     "host gathers a batch (ms)",
     "peak memory (GB)",
     "speed to timm's",
-    "to timm's compiled",
-    "on the device: to timm's",
-    "to timm's compiled",
+    "speed to timm's compiled",
+    "on the device, to timm's",
+    "on the device, to timm's compiled",
 )
 
 
@@ -98,7 +98,7 @@ def report(compared: Comparison, command: str, peak_tflops: float | None = None)
         )
     else:
         convention = "MFU: left out, since the device's peak is not known; see --peak-tflops."
-    counts = {f"{count / 1e9:.2f}" for name in compared.rounds if (count := compared.multiply_adds(name))}
+    counts = {f"{count / 1e9:.3g}" for name in compared.rounds if (count := compared.multiply_adds(name))}
     counted = f"Forward pass of an image: {' and '.join(sorted(counts))} billion multiply-adds." if counts else ""
     limits = [
         f"{CONTENDERS[name].label}: a step that is fed takes {ratio:.2f} times one over a batch on the device."

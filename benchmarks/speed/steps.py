@@ -76,7 +76,7 @@ def report(compared: Comparison, command: str) -> str:
             CONTENDERS[name].label,
             f"{1000 * (compared.median(name, seconds) or 0):.1f}",
             " ".join(f"{1000 * seconds(measurement):.1f}" for measurement in rounds),
-            f"{compared.images_per_second(name):.0f}",
+            f"{compared.images_per_second(name):.3g}",
             ratio(name, "tensorflow"),
             ratio(name, "timm"),
         )
