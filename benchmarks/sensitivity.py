@@ -40,6 +40,7 @@ from tlbench.datasets.dataset import Dataset, Parts
 from tlbench.judging import judge
 from tlbench.networks.xception import Xception
 from tlbench.options import Options
+from tlbench.prefixes import PrefixCache
 from tlbench.profiles import MINIATURE
 from tlbench.results import Scores
 from tlbench.session import open_session
@@ -280,7 +281,7 @@ def train(path: Path) -> None:
 
     session = open_miniature(path.parent)
     study, trials = session.study, read_trials(path)
-    trainer = training.Trainer(session.environment, capacity=16)
+    trainer = training.Trainer(session.environment, PrefixCache(), capacity=16)
     weights_of = {}
 
     def trained(trainer: training.Trainer, trial: Trial) -> Scores:
@@ -290,7 +291,7 @@ def train(path: Path) -> None:
 
     trained(trainer, study.pretrained)
     for name, condition in CONDITIONS.items():
-        own = training.Trainer(session.environment, capacity=16) if condition.own_networks else trainer
+        own = training.Trainer(session.environment, PrefixCache(), capacity=16) if condition.own_networks else trainer
         arms = arms_of_tables_1_and_2(study) + (arms_of_tables_3_and_4(study) if not condition.fault else [])
         for seed in range(FAULTY_SEEDS if condition.fault else HEALTHY_SEEDS):
             missing = [

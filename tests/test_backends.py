@@ -100,3 +100,40 @@ def test_a_backend_that_is_not_installed_is_an_error():
     """The message says how to install it."""
     with pytest.raises(ConfigurationError, match="pip install no-such-backend"):
         backends.version("no-such-backend")
+
+
+@pytest.mark.parametrize("chosen", [None, "elsewhere"])
+def test_jax_keeps_what_it_compiles_for_a_gpu(chosen, tmp_path):
+    """In tlbench's cache unless the user has named a folder, and memory grows as it is needed."""
+    if not importlib.util.find_spec("jax"):
+        pytest.skip("jax is not installed")
+    script = """
+import os, pathlib, sys
+from tlbench import backends
+backends.prepare_gpu(pathlib.Path(sys.argv[1]))
+import jax
+print(jax.config.jax_compilation_cache_dir, os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"])
+"""
+    named = {"JAX_COMPILATION_CACHE_DIR": chosen} if chosen else {}
+    environment = os.environ | {"KERAS_BACKEND": "jax"} | named
+
+    said = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], check=True, capture_output=True, text=True, env=environment
+    ).stdout.split()
+
+    assert [chosen or str(tmp_path), "false"] == said
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tensorflow", {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}),
+        ("jax", {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}),
+        ("torch", {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}),
+    ],
+)
+def test_threads_are_limited_by_variables_that_the_backend_reads(name, expected, monkeypatch):
+    """They are set before it is imported."""
+    monkeypatch.setattr(backends, "backend", lambda: name)
+
+    assert expected == backends.thread_variables(1)

@@ -533,3 +533,54 @@ def test_seeds_are_added_to_what_few_do_not_decide(project):
     result.stdout.fnmatch_lines(["tlbench: *2 seeds, up to 4 where they do not decide", "tlbench plan: 4 trials*"])
     result.stdout.fnmatch_lines(["inconclusive*test_better*", "*by seed 0: *, 3: *", "*on macro-F1 *"])
     assert 8 == len(list(project.path.glob(".tlbench/results/*/*/result.json")))
+
+
+def test_the_reference_path_keeps_its_results_apart(project):
+    """Nothing of the faster way is taken for it, and it comes to the same predictions."""
+    chosen = ("-k", "better", "--tlbench-seeds", "2")
+    project.runpytest(*chosen).assert_outcomes(skipped=1)  # Two seeds do not decide.
+
+    result = project.runpytest(*chosen, "--tlbench-reference")
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(
+        [
+            "tlbench training: one trial after the other, each by a fresh network and a plain fit (--tlbench-reference)",
+            "tlbench plan: 4 trials, 0 stored, 4 to train*",
+        ]
+    )
+    fast, plain = (
+        {path.parent.name: np.load(path)["probabilities"] for path in project.path.glob(f"{store}/results/*/*/pred*")}
+        for store in (".tlbench", ".tlbench/reference")
+    )
+    assert 4 == len(fast)
+    assert fast.keys() == plain.keys()
+    assert all(fast[digest].tobytes() == plain[digest].tobytes() for digest in fast)
+
+
+def test_frozen_flows_can_be_computed_in_every_step(project):
+    """The header says so."""
+    result = project.runpytest("-k", "rates", "--tlbench-seeds", "1", "--tlbench-no-prefix-cache")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["tlbench training: in this process, frozen flows computed in every step"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tlbench-workers", "0"), "*--tlbench-workers must be at least 1. Received: 0"),
+        (("--tlbench-workers", "two"), "*--tlbench-workers must be a whole number. Received: 'two'"),
+        (
+            ("--tlbench-workers", "2", "--tlbench-reference"),
+            "*--tlbench-workers must be 1 with --tlbench-reference: it shares nothing. Received: 2",
+        ),
+    ],
+    ids=["none", "no number", "reference"],
+)
+def test_a_number_of_processes_that_makes_no_sense_is_a_usage_error(project, arguments, message):
+    """Before anything is trained."""
+    result = project.runpytest(*arguments)
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines([message])

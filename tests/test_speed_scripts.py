@@ -11,7 +11,7 @@ import pytest
 
 from click.testing import CliRunner
 
-from benchmarks.speed import comparison, contenders, flops, gpu, steps
+from benchmarks.speed import comparison, contenders, flops, gpu, scaling, steps, study
 from benchmarks.speed.comparison import Comparison
 from benchmarks.speed.contenders import CONTENDERS, Measurement, Setting
 from tlbench import backends
@@ -220,3 +220,59 @@ def test_wrong_input_is_a_usage_error(command, arguments, message):
 
     assert 2 == result.exit_code
     assert message in result.output.replace("\n", " ")
+
+
+def run_of(seconds, accuracies, outcomes):
+    """A run of the study as its script reads it: trials of one kind, and verdicts."""
+    trials = {
+        digest: {
+            "trial": {"frozen": ["entry"]},
+            "label_names": ["cat", "dog"],
+            "seconds": seconds / 10,
+            "scores": {"accuracy": accuracy},
+        }
+        for digest, accuracy in accuracies.items()
+    }
+    verdicts = [{"claim": claim, "outcome": outcome} for claim, outcome in outcomes.items()]
+    return study.Run(seconds, 0, {"verdicts": verdicts}, trials)
+
+
+def test_both_paths_of_a_study_are_compared_by_time_and_by_what_they_say():
+    """Ratios of the whole and of each kind of trial, differences of scores, and verdicts that are not the same."""
+    default = run_of(20, {"a": 0.5, "b": 0.75, "c": 0.9}, {"one": "supported", "two": "inconclusive"})
+    again = run_of(4, {}, {})
+    reference = run_of(100, {"a": 0.5, "b": 0.65}, {"one": "supported", "two": "refuted"})
+
+    text = study.compare(default, again, reference)
+
+    assert "| default path, nothing stored    |      20.0 |            5.00 |" in text
+    assert "| default path, everything stored |       4.0 |            25.0 |" in text
+    assert "| 2        | entry    | 2        | 2.0                       | 10.0        | 5.0     |" in text
+    assert "3 and 2 trials, 2 of them in both; 1 end in the same accuracy" in text
+    assert "mean difference is 5.00% (largest 10.00%)" in text
+    assert "Verdicts: 2, differing 1; two: inconclusive by default, refuted by the reference path." in text
+
+
+def test_a_study_is_timed_in_an_empty_folder_only(tmp_path):
+    """What is stored would not be trained."""
+    (tmp_path / "something").touch()
+
+    result = CliRunner().invoke(study.main, [str(tmp_path)])
+
+    assert 2 == result.exit_code
+    assert "must be empty" in result.output
+
+
+def test_growth_is_told_by_a_line_and_an_exponent():
+    """Twice the seeds at twice the time but for a start of 10 seconds."""
+    text = scaling.describe((1, 2, 4), [20.0, 30.0, 50.0], "seeds")
+
+    assert "10 s and 10.0 s for each (seeds); on logarithmic axes the slope is 0.66." in text
+
+
+def test_more_images_are_profiles_of_the_miniature():
+    """Trained on as many times the images."""
+    profiles = scaling.pytest_tlbench_profiles()
+
+    assert [480, 960, 1920] == [profile.split.training_images for profile in profiles]
+    assert {"miniature-1x", "miniature-2x", "miniature-4x"} == {profile.name for profile in profiles}

@@ -84,6 +84,28 @@ def gpus() -> tuple[str, ...]:
     return tuple(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
 
 
+def prepare_gpu(cache: Path) -> None:
+    """Let memory grow as it is needed, and keep compiled programs; to be called before the backend is first used.
+
+    Memory goes back to the driver when the process ends; until then the backend keeps what it has asked for.
+
+    Args:
+        cache: Folder where JAX keeps what it has compiled; TensorFlow's and PyTorch's own settings are left alone.
+    """
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        for device in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(device, True)
+    elif name == "jax":
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        import jax
+
+        if jax.config.jax_compilation_cache_dir is None:  # As JAX_COMPILATION_CACHE_DIR may say.
+            jax.config.update("jax_compilation_cache_dir", str(cache))
+
+
 def device_scope(device: str) -> AbstractContextManager[Any]:
     """Place what is computed inside on `"cpu"` or `"gpu"`."""
     import keras
@@ -118,8 +140,7 @@ def thread_variables(threads: int) -> dict[str, str]:
         return {"TF_NUM_INTRAOP_THREADS": count, "TF_NUM_INTEROP_THREADS": count}
     if name == "jax":
         # JAX computes with one thread or with one for each core.
-        single = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        return {"XLA_FLAGS": single} if threads == 1 else {}
+        return {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} if threads == 1 else {}
     return {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
 
 

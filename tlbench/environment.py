@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tlbench import backends
+from tlbench.datasets.cache import default_folder
 from tlbench.errors import ConfigurationError
 
 
@@ -77,6 +78,7 @@ def current(*, gpu: bool = False) -> Environment:
     backend_version = backends.version(backend)
     device_name = platform.processor() or platform.machine()
     if gpu:
+        backends.prepare_gpu(default_folder() / "compiled")
         names = backends.gpus()
         if not names:
             msg = (

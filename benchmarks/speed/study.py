@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import shlex
+import statistics
 import subprocess
 import sys
 import time
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,19 @@ def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | N
         msg = f"pytest could not run the benchmarks, see {log.name}. Received: exit status {status}"
         raise click.ClickException(msg)
     click.echo(f"  {seconds:.1f} s, exit status {status}", err=True)
+    return read(folder, store, seconds, status)
+
+
+def read(folder: Path, store: str, seconds: float, status: int) -> Run:
+    """What a run has left.
+
+    Args:
+        folder: See `run`, as the next.
+        store: ...
+        seconds: Wall time of the process.
+        status: Its exit status.
+    """
+    report = folder / f"{store}-report"
     results = (folder / store).rglob("results/*/*/result.json")
     trials = [json.loads(path.read_text(encoding="utf-8")) for path in results]
     return Run(
@@ -87,15 +102,36 @@ def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | N
 
 def compare(default: Run, again: Run, reference: Run) -> str:
     """Times, ratios, and whether both paths come to the same, as Markdown."""
-    lines = [
+    whole = [
         ("default path, nothing stored", f"{default.seconds:.1f}", f"{reference.seconds / default.seconds:.2f}"),
         ("default path, everything stored", f"{again.seconds:.1f}", f"{reference.seconds / again.seconds:.1f}"),
         ("reference path, nothing stored", f"{reference.seconds:.1f}", "1"),
     ]
-    table = tabulate(
-        lines, ["what", "seconds", "times as fast"], tablefmt="github", colalign=("left", "right", "right")
+    headings = ["what", "seconds", "times as fast"]
+    align = ("left", "right", "right")
+    return "\n\n".join(
+        [
+            tabulate(whole, headings, tablefmt="github", colalign=align, disable_numparse=True),
+            _by_kind(default, reference),
+            _agreement(default, reference),
+        ]
     )
-    return "\n\n".join([table, _agreement(default, reference)])
+
+
+def _by_kind(default: Run, reference: Run) -> str:
+    """Median seconds of a trial, by what is trained; the first of a kind in a process traces."""
+    seconds: defaultdict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
+    for digest in default.trials.keys() & reference.trials.keys():
+        trial = default.trials[digest]
+        frozen = trial["trial"]["frozen"]
+        kind = len(trial["label_names"]), "+".join(frozen) or "nothing"
+        seconds[kind].append((trial["seconds"], reference.trials[digest]["seconds"]))
+    lines = []
+    for (labels, frozen), pairs in sorted(seconds.items(), key=lambda item: (-len(item[1]), item[0])):
+        fast, plain = (statistics.median(side) for side in zip(*pairs, strict=True))
+        lines.append((labels, frozen, len(pairs), f"{fast:.1f}", f"{plain:.1f}", f"{plain / fast:.1f}"))
+    headings = ["labels", "frozen", "trials", "median seconds, default", "reference", "ratio"]
+    return tabulate(lines, headings, tablefmt="github", disable_numparse=True)
 
 
 def _agreement(default: Run, reference: Run) -> str:
