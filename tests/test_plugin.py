@@ -545,7 +545,7 @@ def test_the_reference_path_keeps_its_results_apart(project):
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(
         [
-            "tlbench training: one trial after the other, each by a fresh network and a plain fit (--tlbench-reference)",
+            "tlbench training: one trial after the other, each by a fresh network and a plain fit (*)",
             "tlbench plan: 4 trials, 0 stored, 4 to train*",
         ]
     )
