@@ -203,7 +203,8 @@ def input_of_fit(batches: keras.utils.PyDataset) -> Any:
 
     dataset = tf.data.Dataset.from_generator(
         lambda: (batches[index] for index in range(len(batches))),
-        output_signature=tuple(tf.TensorSpec(array.shape, array.dtype) for array in batches[0]),
+        # Of any number of rows, as Keras has it: with a known one TensorFlow rounds otherwise than a plain `fit`.
+        output_signature=tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0]),
     )
     options = tf.data.Options()
     options.autotune.enabled = False
