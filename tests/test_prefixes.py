@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pebble import Pebble
 
 from tlbench import prefixes
+from tlbench.datasets.dataset import Split
 from tlbench.errors import TrainingError
 from tlbench.prefixes import BLOCK, Features, Prefix, PrefixCache
 
@@ -18,7 +19,7 @@ IMAGES = np.arange(600, dtype=np.uint16).reshape(600, 1)
 
 
 def prefix(weights="aa"):
-    return Prefix(Pebble(), "middle_add", "float32", weights, "data")
+    return Prefix(Pebble(), "middle_add", "float32", weights, "data", Split(validation=0.1, test=0.2))
 
 
 def doubled(images):
@@ -33,7 +34,7 @@ def test_every_row_that_was_asked_for_is_there(requests):
     features = Features(np.full((600, 1), np.nan))
 
     for request in requests:
-        features.compute(np.array(request), IMAGES, doubled)
+        features.compute(np.array(request), IMAGES.__getitem__, doubled)
         assert (features.array[request] == IMAGES[request] * 2).all()
 
 
@@ -43,7 +44,9 @@ def test_a_block_is_computed_once():
     features = Features(np.empty((600, 1)))
 
     for _ in range(2):
-        features.compute(np.array([0, 5, 599]), IMAGES, lambda images: calls.append(images[0, 0]) or images * 2.0)
+        features.compute(
+            np.array([0, 5, 599]), IMAGES.__getitem__, lambda images: calls.append(images[0, 0]) or images * 2.0
+        )
 
     assert [0, 512] == calls
 
@@ -72,7 +75,7 @@ def test_what_does_not_fit_into_memory_is_kept_on_disk(tmp_path):
     cache = PrefixCache(memory_bytes=100, folder=tmp_path / "made")
 
     features = cache.features(prefix(), (600, 1), "bfloat16")
-    features.compute(np.arange(600), IMAGES, doubled)
+    features.compute(np.arange(600), IMAGES.__getitem__, doubled)
 
     assert isinstance(features.array, np.memmap)
     assert "bfloat16" == str(features.array.dtype)

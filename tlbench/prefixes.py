@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tlbench.datasets.dataset import Split
     from tlbench.transfer import Weights
     from tlbench.trials import Network
 
-# Outputs are computed in blocks of images that lie beside each other in the dataset, whichever of them a trial needs:
-# the same image is always computed in the same batch, so that its output does not depend on what ran before.
+# Outputs are computed in blocks of images that lie beside each other in a split, whichever of them a trial needs: the
+# same image is always computed in the same batch, so that its output does not depend on what ran before.
 BLOCK = 256
 
 
@@ -42,6 +43,7 @@ class Prefix:
         precision: Keras dtype policy.
         weights: SHA-256 of its weights, BatchNorm's moving statistics included, as hexadecimal digits.
         data: The dataset's digest.
+        split: Which of its images there are.
     """
 
     network: Network
@@ -49,13 +51,14 @@ class Prefix:
     precision: str
     weights: str
     data: str
+    split: Split
 
 
 class Features:
-    """The output of one prefix for the images of one dataset.
+    """The output of one prefix for the images of one split.
 
     Attributes:
-        array: Shape (N, ...), a row for each image of the dataset; only rows that were asked for hold anything.
+        array: Shape (N, ...), a row for each image of the split; only rows that were asked for hold anything.
     """
 
     def __init__(self, array: NDArray[Any]) -> None:
@@ -63,21 +66,24 @@ class Features:
         self._known = np.zeros(math.ceil(len(array) / BLOCK), bool)
 
     def compute(
-        self, indices: NDArray[np.int64], images: NDArray[np.uint8], prefix: Callable[[NDArray[np.uint8]], NDArray[Any]]
+        self,
+        rows: NDArray[np.int64],
+        images: Callable[[NDArray[np.int64]], NDArray[np.uint8]],
+        prefix: Callable[[NDArray[np.uint8]], NDArray[Any]],
     ) -> None:
-        """Make sure that the rows of some images are there.
+        """Make sure that some rows are there.
 
         Args:
-            indices: Of the images.
-            images: All of the dataset's, shape (N, H, W, 3).
+            rows: Which, shape (M,).
+            images: From rows to images, shape (N, H, W, 3).
             prefix: From `BLOCK` images to their outputs.
         """
-        blocks = np.unique(indices // BLOCK)
+        blocks = np.unique(rows // BLOCK)
         for block in blocks[~self._known[blocks]]:
-            rows = np.arange(block * BLOCK, (block + 1) * BLOCK)
-            # The last block begins again from the first image: a backend that compiles for each shape compiles once.
-            outputs = prefix(images[rows % len(images)])
-            present = rows[rows < len(images)]
+            wanted = np.arange(block * BLOCK, (block + 1) * BLOCK)
+            # The last block begins again from the first row: a backend that compiles for each shape compiles once.
+            outputs = prefix(images(wanted % len(self.array)))
+            present = wanted[wanted < len(self.array)]
             self.array[present] = outputs[: len(present)]
             self._known[block] = True
 

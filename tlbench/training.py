@@ -27,12 +27,12 @@ from tlbench.trials import Graph
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from tlbench.datasets.dataset import Dataset
+    from tlbench.datasets.dataset import Dataset, Parts
     from tlbench.environment import Environment
     from tlbench.tasks import Examples
     from tlbench.transfer import Weights
@@ -95,7 +95,7 @@ class Trainer:
         with backends.device_scope(self._environment.device):
             compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images))
             before = compiled.reset(trial, source)
-            rows = [self._rows(compiled, trial, before, examples) for examples in (training, validation, test)]
+            rows = self._rows(compiled, trial, before, (training, validation, test), parts)
             run = compiled.run(trial.recipe, trial.seed, rows[0], training.labels, rows[1], rows[2], on_epoch)
             after = transfer.read(compiled.model)
 
@@ -132,20 +132,30 @@ class Trainer:
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
-    def _rows(self, compiled: _Compiled, trial: Trial, weights: Weights, examples: Examples) -> Rows:
+    def _rows(
+        self, compiled: _Compiled, trial: Trial, weights: Weights, examples: Sequence[Examples], parts: Parts
+    ) -> list[Rows]:
         if compiled.prefix is None or compiled.prefix_end is None or self._prefix_cache is None:
-            return Rows(examples.images, examples.indices)
+            return [Rows(each.images, each.indices) for each in examples]
         prefix = Prefix(
             network=trial.network,
             end=compiled.prefix_end,
             precision=trial.recipe.precision,
             weights=prefixes.digest({variable.path: weights[variable.path] for variable in compiled.prefix.weights}),
             data=trial.data.digest,
+            split=trial.data.split,
         )
+        split = np.sort(np.concatenate([parts.training, parts.validation, parts.test]))
         output = compiled.prefix.output
-        features = self._prefix_cache.features(prefix, (len(examples.images), *output.shape[1:]), output.dtype)
-        features.compute(examples.indices, examples.images, compiled.prefix.predict_on_batch)
-        return Rows(features.array, examples.indices)
+        features = self._prefix_cache.features(prefix, (len(split), *output.shape[1:]), output.dtype)
+
+        def images(rows: NDArray[np.int64]) -> Any:
+            return examples[0].images[split[rows]]  # All of the dataset's, whichever part they are of.
+
+        found = [np.searchsorted(split, each.indices) for each in examples]
+        for rows in found:
+            features.compute(rows, images, compiled.prefix.predict_on_batch)
+        return [Rows(features.array, rows) for rows in found]
 
 
 @dataclass
