@@ -16,7 +16,7 @@ from tlbench.datasets.cache import default_folder
 from tlbench.errors import ConfigurationError
 
 
-# A process that trains a small network holds 1.3 GB with TensorFlow.
+# A process that trains the miniature holds 1.5 GB with TensorFlow.
 PROCESS_BYTES = 2 * 1024**3
 
 # More would trace the few kinds of networks that a study has again and again.
