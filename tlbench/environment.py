@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 
 from tlbench import backends
-from tlbench.datasets.cache import default_folder
 from tlbench.errors import ConfigurationError
 
 
@@ -78,6 +77,9 @@ def current(*, gpu: bool = False) -> Environment:
     backend_version = backends.version(backend)
     device_name = platform.processor() or platform.machine()
     if gpu:
+        # Imported here: every start of pytest reads this module, and none but this needs images.
+        from tlbench.datasets.cache import default_folder
+
         backends.prepare_gpu(default_folder() / "compiled")
         names = backends.gpus()
         if not names:

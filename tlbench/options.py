@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench import environment
 from tlbench.errors import ConfigurationError
 
 
@@ -37,7 +38,7 @@ class Options:
         save: Name under which the run is saved; None to leave it.
         compare: Name, number or file of the saved run that it is compared with; None for none.
         compare_fail: What makes that comparison fail.
-        workers: Number of processes that train at once.
+        workers: Number of processes that train at once; None for as many as suit the machine.
         prefix_cache: Whether the output of frozen flows is computed once and kept.
         reference: Whether each trial is trained by a fresh network and a plain `Model.fit`, apart from other results.
     """
@@ -57,7 +58,7 @@ class Options:
     save: str | None
     compare: str | None
     compare_fail: FailOn
-    workers: int = 1
+    workers: int | None = 1
     prefix_cache: bool = True
     reference: bool = False
 
@@ -73,10 +74,10 @@ class Options:
         if self.max_seeds < self.seeds:
             msg = f"--tlbench-max-seeds must be at least the number of seeds, {self.seeds}. Received: {self.max_seeds}"
             raise ConfigurationError(msg)
-        if self.workers < 1:
+        if self.workers is not None and self.workers < 1:
             msg = f"--tlbench-workers must be at least 1. Received: {self.workers}"
             raise ConfigurationError(msg)
-        if self.workers > 1 and (self.gpu or self.reference):
+        if self.workers is not None and self.workers > 1 and (self.gpu or self.reference):
             other = "--gpu: one process holds the GPU" if self.gpu else "--tlbench-reference: it shares nothing"
             msg = f"--tlbench-workers must be 1 with {other}. Received: {self.workers}"
             raise ConfigurationError(msg)
@@ -99,6 +100,14 @@ class Options:
                 f"add --tlbench-source imagenet. Received: {self.weights}"
             )
             raise ConfigurationError(msg)
+
+    @property
+    def processes(self) -> int:
+        """Number of processes that train at once."""
+        if self.workers is not None:
+            return self.workers
+        # Asked only here: counting what a machine has takes a tenth of pytest's start.
+        return 1 if self.gpu or self.reference else environment.suitable_processes()
 
     @property
     def resolved_source(self) -> str | Callable[[int], Dataset]:

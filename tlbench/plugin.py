@@ -222,6 +222,9 @@ class _usage_errors:  # noqa: N801
             raise pytest.UsageError(str(error)) from error
 
 
+_T = TypeVar("_T")
+
+
 def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
     from tlbench import baselines
     from tlbench.comparison import FailOn
@@ -273,21 +276,15 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         save=save,
         compare=given["tlbench_compare"] or None,
         compare_fail=FailOn.parse(given["tlbench_compare_fail"]),
-        workers=_whole_number(given, "tlbench_workers", _workers(config, alone=gpu or given["tlbench_reference"])),
+        workers=_whole_number(given, "tlbench_workers", 1 if hasattr(config, "workerinput") else None),
         prefix_cache=not given["tlbench_no_prefix_cache"],
         reference=given["tlbench_reference"],
     )
 
 
-def _workers(config: pytest.Config, *, alone: bool) -> int:
-    from tlbench import environment
-
-    return 1 if alone or hasattr(config, "workerinput") else environment.suitable_processes()
-
-
-def _whole_number(given: dict[str, Any], name: str, default: int) -> int:
+def _whole_number(given: dict[str, Any], name: str, default: _T) -> int | _T:
     try:
-        return int(given[name] or default)
+        return int(given[name]) if given[name] else default
     except ValueError:
         msg = f"--{name.replace('_', '-')} must be a whole number. Received: {given[name]!r}"
         raise ConfigurationError(msg) from None
@@ -563,7 +560,7 @@ class Plugin:
         from tlbench.progress import Progress, Stopwatch
 
         _ = self._timings  # Before there are any of this run.
-        self._stopwatch = Stopwatch(Progress(self._labels, self._missing, self._tell(), self._options.workers))
+        self._stopwatch = Stopwatch(Progress(self._labels, self._missing, self._tell(), self._options.processes))
         return self._stopwatch
 
     @property
@@ -575,7 +572,7 @@ class Plugin:
         return tuple(self.session.store.timings())
 
     def _forecast(self, trials: Sequence[Trial]) -> Forecast:
-        return self.session.forecast(trials, self._timings, self._options.workers)
+        return self.session.forecast(trials, self._timings, self._options.processes)
 
     def _tell(self) -> Callable[[str, bool], None]:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -715,9 +712,6 @@ def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:
             reporter.write_line(f"{'':13}on macro-F1 {verdict.also.outcome}: {verdict.also.effect}")
     for note in report.notes:
         reporter.write_line(f"Note: {note}")
-
-
-_T = TypeVar("_T")
 
 
 def _declaration(item: pytest.Item, name: str) -> Callable[..., Any] | None:

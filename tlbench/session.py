@@ -83,7 +83,7 @@ class Session:
         if self.options.reference:
             return "one trial after the other, each by a fresh network and a plain fit (--tlbench-reference)"
         whole = "" if self.options.prefix_cache else ", frozen flows computed in every step"
-        workers = self.options.workers
+        workers = self.options.processes
         if workers == 1:
             return f"in this process{whole}"
         threads = _threads(workers)
@@ -107,16 +107,16 @@ class Session:
             return Schedule(trials, self.graph)
 
         executor: Executor = Inline(make_schedule)
-        if self.options.workers > 1:
+        if self.options.processes > 1:
             setup = Setup(
                 self.store,
                 self.environment,
                 self.datasets,
                 finder,
                 make_trainer,
-                threads=_threads(self.options.workers),
+                threads=_threads(self.options.processes),
             )
-            executor = Processes(self.options.workers, setup, make_schedule, listener, executor, warn)
+            executor = Processes(self.options.processes, setup, make_schedule, listener, executor, warn)
         return Runner(self.store, self.environment, self.datasets, listener, finder, executor, make_trainer)
 
     def graph(self, trial: Trial) -> Graph:
