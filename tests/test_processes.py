@@ -18,9 +18,8 @@ from pebble import Pebble
 from tlbench.environment import current
 from tlbench.errors import ConfigurationError, TrainingError
 from tlbench.executors.inline import Inline
-from tlbench.executors.processes import Processes, Setup
-from tlbench.plan import Schedule
-from tlbench.runner import Runner
+from tlbench.executors.processes import Processes
+from tlbench.runner import LocalTraining, Runner, Setup
 from tlbench.store import Store
 from tlbench.trials import Recipe
 
@@ -32,6 +31,10 @@ def make_trainer(environment):
     from tlbench.training import Trainer
 
     return Trainer(environment)
+
+
+def kind(trial):
+    return trial.frozen
 
 
 def no_weights():
@@ -65,14 +68,10 @@ def run(tmp_path_factory, dataset):
     log, warnings, here = Log(), [], current()
     store = Store(tmp_path_factory.mktemp("store"), here)
     datasets = {dataset.digest: dataset}
-    trainer = partial(make_trainer, here)
 
-    def schedule(trials):
-        return Schedule(trials, lambda trial: trial.frozen)
-
-    setup = Setup(store, here, datasets, no_weights, trainer, threads=1)
-    executor = Processes(2, setup, schedule, log, Inline(schedule), warnings.append)
-    runner = Runner(store, here, datasets, log, no_weights, executor, trainer)
+    setup = Setup(store, here, datasets, no_weights, partial(make_trainer, here))
+    executor = Processes(2, 1, setup, kind, log, Inline(LocalTraining(setup, log), kind), warnings.append)
+    runner = Runner(store, executor)
     yield types.SimpleNamespace(runner=runner, executor=executor, log=log, warnings=warnings, store=store)
     runner.close()
 
@@ -152,12 +151,9 @@ def test_what_cannot_be_pickled_is_trained_in_this_process(run, make_trial, data
     warnings, here = [], current()
     store = Store(tmp_path, here)
 
-    def schedule(trials):
-        return Schedule(trials, lambda trial: trial.frozen)
-
-    setup = Setup(store, here, {dataset.digest: dataset}, lambda: None, partial(make_trainer, here), threads=1)
-    executor = Processes(2, setup, schedule, run.log, Inline(schedule), warnings.append)
-    runner = Runner(store, here, {dataset.digest: dataset}, run.log, no_weights, executor, partial(make_trainer, here))
+    setup = Setup(store, here, {dataset.digest: dataset}, lambda: None, partial(make_trainer, here))
+    executor = Processes(2, 1, setup, kind, run.log, Inline(LocalTraining(setup, run.log), kind), warnings.append)
+    runner = Runner(store, executor)
     trial = make_trial(recipe=QUICK)
 
     runner.train_all([trial])

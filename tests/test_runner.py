@@ -9,8 +9,7 @@ import pytest
 from tlbench.environment import current
 from tlbench.errors import ConfigurationError
 from tlbench.executors.inline import Inline
-from tlbench.plan import Schedule
-from tlbench.runner import Runner
+from tlbench.runner import LocalTraining, Runner, Setup
 from tlbench.store import Store
 from tlbench.trials import Recipe
 
@@ -46,11 +45,10 @@ def make_runner(tmp_path, dataset):
     def make():
         log, here = Log(), current()
         store = Store(tmp_path / "store", here)
-        executor = Inline(lambda trials: Schedule(trials, lambda trial: trial.network))
-        datasets = {dataset.digest: dataset}
-        return Runner(
-            store, here, datasets, log, lambda: pytest.fail("needs no ImageNet"), executor, lambda: make_trainer(here)
-        ), log
+        setup = Setup(
+            store, here, {dataset.digest: dataset}, lambda: pytest.fail("needs no ImageNet"), lambda: make_trainer(here)
+        )
+        return Runner(store, Inline(LocalTraining(setup, log), lambda trial: trial.network)), log
 
     return make
 

@@ -91,6 +91,15 @@ def test_what_starts_from_a_failed_trial_is_dropped(schedule, trial):
     assert [other] == taken(schedule)
 
 
+def test_what_was_compiled_for_one_plan_is_there_for_the_next(trial):
+    """The process that has the network takes the trial, though another asks first."""
+    compiled = {}
+    Schedule([trial("entry")], lambda each: each.frozen, compiled).take(1)
+    later = Schedule([trial("entry", 1), trial("exit", 1)], lambda each: each.frozen, compiled)
+
+    assert [{"exit"}, {"entry"}] == [later.take(worker).frozen for worker in (0, 1)]
+
+
 def test_the_kinds_of_a_lost_process_are_free_again(schedule, trial):
     """The last trial of its kind would otherwise wait for it for ever."""
     schedule = schedule([trial("", 0), trial("", 1)])

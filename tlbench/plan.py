@@ -44,13 +44,19 @@ class Schedule:
     Args:
         trials: Each once. Of sources that are not among them it is assumed that they are trained.
         kind: What trials that share a compiled network have in common.
+        compiled: Kinds that workers have compiled networks for already, by number; kept up to date.
     """
 
-    def __init__(self, trials: Iterable[Trial], kind: Callable[[Trial], Hashable]) -> None:
+    def __init__(
+        self,
+        trials: Iterable[Trial],
+        kind: Callable[[Trial], Hashable],
+        compiled: dict[int, set[Hashable]] | None = None,
+    ) -> None:
         self._waiting = {trial.digest: trial for trial in trials}
         self._unfinished = set(self._waiting)
         self._kind = kind
-        self._compiled: defaultdict[int, set[Hashable]] = defaultdict(set)
+        self._compiled = {} if compiled is None else compiled
         self._latest: dict[int, Hashable] = {}
 
     def __len__(self) -> int:
@@ -64,7 +70,7 @@ class Schedule:
             if trial.source is None or trial.source.digest not in self._unfinished:
                 ready[self._kind(trial)].append(trial)
         others = set().union(*(kinds for number, kinds in self._compiled.items() if number != worker))
-        own = [kind for kind in ready if kind in self._compiled[worker]]
+        own = [kind for kind in ready if kind in self._compiled.get(worker, ())]
         new = [kind for kind in ready if kind not in others]
         # For the last trial of a kind, compiling takes longer than waiting.
         shared = [kind for kind, trials in ready.items() if len(trials) > 1]
@@ -84,7 +90,7 @@ class Schedule:
         kind = max(kinds, key=urgency)
         trial = max(ready[kind], key=lambda trial: awaited[trial.digest])
         del self._waiting[trial.digest]
-        self._compiled[worker].add(kind)
+        self._compiled.setdefault(worker, set()).add(kind)
         self._latest[worker] = kind
         return trial
 

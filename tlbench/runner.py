@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tlbench import backends
@@ -44,111 +45,58 @@ class Trainer(Protocol):
         """The result and the last weights of a trial."""
 
 
-class Executor(Protocol):
-    """Decides in which processes and in which order trials are trained."""
+@dataclass(frozen=True)
+class Setup:
+    """What a process needs to train trials; all of it can be pickled if what it is made of can.
 
-    def run(self, trials: Sequence[Trial], runner: Runner) -> Mapping[str, Exception]:
-        """Train some trials that the store lacks, each after its source.
-
-        Args:
-            trials: Sources before what starts from them.
-            runner: Trains one in this process.
-
-        Returns:
-            What went wrong, by the digest of the trials that could not be trained for it.
-        """
-
-    @property
-    def peak_memory_bytes(self) -> int | None:
-        """The most that one of its own processes has held; None where it has none that has trained."""
-
-    def close(self) -> None:
-        """End its own processes."""
-
-
-class Runner:
-    """Brings about the results that are asked for.
-
-    Args:
+    Attributes:
         store: Where results are kept.
-        environment: What this process trains on.
+        environment: What it trains on.
         datasets: By digest, those that trials may name.
-        listener: Is told what happens.
         imagenet: Finds the file with ImageNet's weights.
-        executor: Decides where trials are trained.
-        make_trainer: Makes what trains a trial in this process, the first time that one has to be.
+        make_trainer: Makes what trains a trial, the first time that one has to be.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        datasets: Mapping[str, Dataset],
-        listener: Listener,
-        imagenet: Callable[[], Path],
-        executor: Executor,
-        make_trainer: Callable[[], Trainer],
-    ) -> None:
-        self.store = store
-        self._environment = environment
-        self._datasets = datasets
+    store: Store
+    environment: Environment
+    datasets: Mapping[str, Dataset]
+    imagenet: Callable[[], Path]
+    make_trainer: Callable[[], Trainer]
+
+
+class LocalTraining:
+    """Trains single trials in this process, into the store.
+
+    Args:
+        setup: What that needs.
+        listener: Is told what happens.
+    """
+
+    def __init__(self, setup: Setup, listener: Listener) -> None:
+        self.store = setup.store
+        self._setup = setup
         self._listener = listener
-        self._imagenet = imagenet
-        self._executor = executor
-        self._make_trainer = make_trainer
         self._trainer: Trainer | None = None
-        self._failures: dict[str, Exception] = {}
         # The one source whose weights were last used: the arms of a study share few.
         self._source: tuple[Trial | ImageNet, Weights] | None = None
 
     @property
     def peak_memory_bytes(self) -> int | None:
-        """The most that a process has held that trained something; None where nothing had to be trained."""
-        here = backends.peak_memory(self._environment.device) if self._trainer is not None else None
-        return max((peak for peak in (here, self._executor.peak_memory_bytes) if peak is not None), default=None)
-
-    def close(self) -> None:
-        """End the processes that it trains in."""
-        self._executor.close()
-
-    def result(self, trial: Trial) -> Result:
-        """The result of a trial, which is trained, after its source, if the store lacks it."""
-        self.train_all([trial])
-        return self.store.load(trial)
-
-    def prepare(self, trials: Iterable[Trial]) -> None:
-        """Train what the store lacks of some trials and their sources.
-
-        What goes wrong with a trial is kept for whoever asks for that trial.
-        """
-        missing = [trial for trial in ordered(trials) if trial.digest not in self._failures and trial not in self.store]
-        if missing:
-            self._failures |= self._executor.run(missing, self)
-
-    def train_all(self, trials: Iterable[Trial]) -> None:
-        """Make sure that the store has some trials and their sources.
-
-        Raises:
-            Exception: What went wrong with one of them.
-        """
-        trials = tuple(trials)
-        self.prepare(trials)
-        for trial in ordered(trials):
-            if failure := self._failures.get(trial.digest):
-                raise failure
+        """The most that this process has held; None where it has trained nothing."""
+        return backends.peak_memory(self._setup.environment.device) if self._trainer is not None else None
 
     def train(self, trial: Trial) -> None:
-        """Train a trial in this process, if the store lacks it still; the store has its source."""
+        """Train a trial, if the store lacks it still; the store has its source."""
         if trial in self.store:  # Another process may have trained it meanwhile.
             return
-        dataset = self._datasets.get(trial.data.digest)
+        dataset = self._setup.datasets.get(trial.data.digest)
         if dataset is None:
             msg = f"No dataset has the digest that a trial on {trial.data.name!r} names. Received: {trial.data.digest}"
             raise ConfigurationError(msg)
 
         self._listener.trial_started(trial)
         if self._trainer is None:
-            self._trainer = self._make_trainer()
+            self._trainer = self._setup.make_trainer()
         result, weights = self._trainer.train(
             trial, dataset, self._source_weights(trial), lambda epoch: self._listener.epoch_ended(trial, epoch)
         )
@@ -163,8 +111,80 @@ class Runner:
             if isinstance(source, ImageNet):
                 from tlbench.training import imagenet_weights
 
-                weights = imagenet_weights(trial.network, self._imagenet())
+                weights = imagenet_weights(trial.network, self._setup.imagenet())
             else:
                 weights = self.store.load_weights(source)
             self._source = (source, weights)
         return self._source[1]
+
+
+class Executor(Protocol):
+    """Decides in which processes and in which order trials are trained."""
+
+    def run(self, trials: Sequence[Trial]) -> Mapping[str, Exception]:
+        """Train some trials that the store lacks, each after its source.
+
+        Args:
+            trials: Sources before what starts from them.
+
+        Returns:
+            What went wrong, by the digest of the trials that could not be trained for it.
+        """
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most that a process has held that has trained; None where nothing had to be trained."""
+
+    def close(self) -> None:
+        """End its own processes."""
+
+
+class Runner:
+    """Brings about the results that are asked for.
+
+    Args:
+        store: Where results are kept.
+        executor: Trains what it lacks.
+    """
+
+    def __init__(self, store: Store, executor: Executor) -> None:
+        self._store = store
+        self._executor = executor
+        self._failures: dict[str, Exception] = {}
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most that a process has held that trained something; None where nothing had to be trained."""
+        return self._executor.peak_memory_bytes
+
+    def close(self) -> None:
+        """End the processes that it trains in."""
+        self._executor.close()
+
+    def result(self, trial: Trial) -> Result:
+        """The result of a trial, which is trained, after its source, if the store lacks it."""
+        self.train_all([trial])
+        return self._store.load(trial)
+
+    def prepare(self, trials: Iterable[Trial]) -> None:
+        """Train what the store lacks of some trials and their sources.
+
+        What goes wrong with a trial is kept for whoever asks for that trial.
+        """
+        missing = [
+            trial for trial in ordered(trials) if trial.digest not in self._failures and trial not in self._store
+        ]
+        if missing:
+            self._failures |= self._executor.run(missing)
+
+    def train_all(self, trials: Iterable[Trial]) -> None:
+        """Make sure that the store has some trials and their sources.
+
+        Raises:
+            Exception: What went wrong with one of them.
+        """
+        trials = tuple(trials)
+        self.prepare(trials)
+        for trial in ordered(trials):
+            if failure := self._failures.get(trial.digest):
+                raise failure

@@ -14,11 +14,10 @@ from tlbench.baselines import Run
 from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.errors import DataError
 from tlbench.executors.inline import Inline
-from tlbench.executors.processes import Processes, Setup
+from tlbench.executors.processes import Processes
 from tlbench.networks import imagenet
-from tlbench.plan import Schedule
 from tlbench.prefixes import PrefixCache
-from tlbench.runner import Runner
+from tlbench.runner import LocalTraining, Runner, Setup
 from tlbench.store import Store
 from tlbench.study import Study
 from tlbench.tasks import EVERY_CLASS
@@ -96,28 +95,18 @@ class Session:
             listener: Is told what is being trained.
             warn: Is told what a user should know of how it is.
         """
-        finder = partial(imagenet.find_weights, self.options.weights)
         if self.options.reference:
             make_trainer = partial(_make_reference_trainer, self.environment)
         else:
             folder = self.store.folder / "prefixes" if self.options.prefix_cache else None
             make_trainer = partial(_make_trainer, self.environment, folder)
+        finder = partial(imagenet.find_weights, self.options.weights)
+        setup = Setup(self.store, self.environment, self.datasets, finder, make_trainer)
 
-        def make_schedule(trials: Sequence[Trial]) -> Schedule:
-            return Schedule(trials, self.graph)
-
-        executor: Executor = Inline(make_schedule)
-        if self.options.processes > 1:
-            setup = Setup(
-                self.store,
-                self.environment,
-                self.datasets,
-                finder,
-                make_trainer,
-                threads=_threads(self.options.processes),
-            )
-            executor = Processes(self.options.processes, setup, make_schedule, listener, executor, warn)
-        return Runner(self.store, self.environment, self.datasets, listener, finder, executor, make_trainer)
+        executor: Executor = Inline(LocalTraining(setup, listener), self.graph)
+        if (count := self.options.processes) > 1:
+            executor = Processes(count, _threads(count), setup, self.graph, listener, executor, warn)
+        return Runner(self.store, executor)
 
     def graph(self, trial: Trial) -> Graph:
         """What the trial shares with those that share its compiled network."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from tlbench.plan import Schedule
+
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
-    from tlbench.plan import Schedule
-    from tlbench.runner import Runner
+    from tlbench.runner import LocalTraining
     from tlbench.trials import Trial
 
 
@@ -19,18 +20,22 @@ class Inline:
     """Trains in this process; other processes may train the same trials into the same store meanwhile.
 
     Args:
-        make_schedule: Decides on the order.
+        local: Trains one.
+        kind: What trials that share a compiled network have in common.
     """
 
-    # What this process holds, its runner knows.
-    peak_memory_bytes = None
+    def __init__(self, local: LocalTraining, kind: Callable[[Trial], Hashable]) -> None:
+        self._local = local
+        self._kind = kind
 
-    def __init__(self, make_schedule: Callable[[Sequence[Trial]], Schedule]) -> None:
-        self._make_schedule = make_schedule
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most that this process has held; None where it has trained nothing."""
+        return self._local.peak_memory_bytes
 
-    def run(self, trials: Sequence[Trial], runner: Runner) -> dict[str, Exception]:
+    def run(self, trials: Sequence[Trial]) -> dict[str, Exception]:
         """Train some trials; one that another process trains comes last."""
-        schedule = self._make_schedule(trials)
+        schedule = Schedule(trials, self._kind)
         planned = []
         while (trial := schedule.take(0)) is not None:
             schedule.finished(trial)
@@ -39,28 +44,27 @@ class Inline:
         failures: dict[str, Exception] = {}
         waiting = planned
         while waiting:
-            busy = [trial for trial in waiting if not _done(trial, runner, failures, wait=False)]
+            busy = [trial for trial in waiting if not self._done(trial, failures, wait=False)]
             if len(busy) == len(waiting):
-                _done(busy.pop(0), runner, failures, wait=True)
+                self._done(busy.pop(0), failures, wait=True)
             waiting = busy
         return failures
 
     def close(self) -> None:
         """It has no processes of its own."""
 
-
-def _done(trial: Trial, runner: Runner, failures: dict[str, Exception], *, wait: bool) -> bool:
-    # False where another process is at it, or at its source.
-    if trial.source is not None and trial.source.digest in failures:
-        failures[trial.digest] = failures[trial.source.digest]
+    def _done(self, trial: Trial, failures: dict[str, Exception], *, wait: bool) -> bool:
+        # False where another process is at it, or at its source.
+        if trial.source is not None and trial.source.digest in failures:
+            failures[trial.digest] = failures[trial.source.digest]
+            return True
+        if trial.source is not None and trial.source not in self._local.store and not wait:
+            return False
+        try:
+            with self._local.store.lock(trial).acquire(blocking=wait):
+                self._local.train(trial)
+        except filelock.Timeout:
+            return False
+        except Exception as error:  # noqa: BLE001 - raised where this trial is asked for.
+            failures[trial.digest] = error
         return True
-    if trial.source is not None and trial.source not in runner.store and not wait:
-        return False
-    try:
-        with runner.store.lock(trial).acquire(blocking=wait):
-            runner.train(trial)
-    except filelock.Timeout:
-        return False
-    except Exception as error:  # noqa: BLE001 - raised where this trial is asked for.
-        failures[trial.digest] = error
-    return True

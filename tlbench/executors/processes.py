@@ -20,7 +20,6 @@ import tempfile
 import threading
 import traceback
 
-from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -30,42 +29,18 @@ import joblib
 
 from tlbench import backends
 from tlbench.errors import TrainingError
-from tlbench.runner import Runner
+from tlbench.plan import Schedule
+from tlbench.runner import LocalTraining
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from tlbench.datasets.dataset import Dataset
-    from tlbench.environment import Environment
-    from tlbench.plan import Schedule
     from tlbench.results import Result
-    from tlbench.runner import Executor, Listener, Trainer
-    from tlbench.store import Store
+    from tlbench.runner import Executor, Listener, Setup
     from tlbench.trials import Trial
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a process needs to train; all of it can be pickled.
-
-    Attributes:
-        store: Where results are kept.
-        environment: What it trains on.
-        datasets: By digest.
-        imagenet: Finds the file with ImageNet's weights.
-        make_trainer: Makes what trains a trial.
-        threads: That each process computes with.
-    """
-
-    store: Store
-    environment: Environment
-    datasets: Mapping[str, Dataset]
-    imagenet: Callable[[], Path]
-    make_trainer: Callable[[], Trainer]
-    threads: int
 
 
 class Processes:
@@ -73,8 +48,9 @@ class Processes:
 
     Args:
         count: Number of processes.
+        threads: That each of them computes with.
         setup: What each of them needs.
-        make_schedule: Decides which of them trains what.
+        kind: What trials that share a compiled network have in common.
         listener: Is told what happens in all of them.
         otherwise: Trains what cannot be given to another process: a network whose class is in no importable module.
         warn: Is told why.
@@ -83,32 +59,42 @@ class Processes:
     def __init__(
         self,
         count: int,
+        threads: int,
         setup: Setup,
-        make_schedule: Callable[[Sequence[Trial]], Schedule],
+        kind: Callable[[Trial], Hashable],
         listener: Listener,
         otherwise: Executor,
         warn: Callable[[str], None],
     ) -> None:
         self._count = count
+        self._threads = threads
         self._setup = setup
-        self._make_schedule = make_schedule
+        self._kind = kind
         self._listener = listener
         self._otherwise = otherwise
         self._warn = warn
         self._workers: dict[int, _Worker] = {}
         self._started = 0
-        self.peak_memory_bytes: int | None = None
+        # What each of them has compiled, which the next plan finds there.
+        self._compiled: dict[int, set[Hashable]] = {}
+        self._peaks: list[int] = []
 
-    def run(self, trials: Sequence[Trial], runner: Runner) -> dict[str, Exception]:
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most that a process has held that has trained, this one among them; None where none has."""
+        here = self._otherwise.peak_memory_bytes
+        return max(self._peaks if here is None else [*self._peaks, here], default=None)
+
+    def run(self, trials: Sequence[Trial]) -> dict[str, Exception]:
         """Train some trials; what goes wrong with one concerns all that start from it."""
         failures: dict[str, Exception] = {}
         try:
-            self._train(self._make_schedule(trials), failures)
+            self._train(Schedule(trials, self._kind, self._compiled), failures)
         except _CannotShareError as error:
             self.close()
             self._warn(f"Trained in this process alone, since the study cannot be given to others: {error}")
-            left = [trial for trial in trials if trial not in runner.store and trial.digest not in failures]
-            failures |= self._otherwise.run(left, runner)
+            left = [trial for trial in trials if trial not in self._setup.store and trial.digest not in failures]
+            failures |= self._otherwise.run(left)
         except BaseException:
             self.close()
             raise
@@ -122,6 +108,7 @@ class Processes:
             worker.process.join()
             worker.connection.close()
         self._workers.clear()
+        self._compiled.clear()
         if "_folder" in vars(self):
             self._folder.cleanup()
             del self._folder
@@ -144,7 +131,7 @@ class Processes:
             if worker.trial is None and (trial := schedule.take(number)):
                 worker.give(trial)
         while len(self._workers) < self._count and (trial := schedule.take(self._started)):
-            worker = _Worker(Path(self._folder.name) / "setup", self._setup.threads)
+            worker = _Worker(Path(self._folder.name) / "setup", self._threads)
             self._workers[self._started] = worker
             self._started += 1
             worker.give(trial)
@@ -175,7 +162,7 @@ class Processes:
             worker.trial = None
             failure, peak = content
             if peak is not None:
-                self.peak_memory_bytes = max(peak, self.peak_memory_bytes or 0)
+                self._peaks.append(peak)
             if failure is not None:
                 return failure  # type: ignore[no-any-return]
             schedule.finished(trial)
@@ -244,18 +231,6 @@ class _Messenger:
         self._connection.send(("ended", result))
 
 
-class _Here:
-    """Trains nothing by itself: the runner of such a process is told what to train."""
-
-    peak_memory_bytes = None
-
-    def run(self, _trials: Sequence[Trial], _runner: Runner) -> dict[str, Exception]:
-        return {}
-
-    def close(self) -> None:
-        pass
-
-
 def _serve(connection: Connection, setup: Path, variables: Mapping[str, str]) -> None:
     # Before anything is unpickled, which may import a backend.
     for name, value in variables.items():
@@ -265,28 +240,20 @@ def _serve(connection: Connection, setup: Path, variables: Mapping[str, str]) ->
     with contextlib.suppress(EOFError, OSError):  # The parent has gone.
         try:
             given: Setup = joblib.load(setup, mmap_mode="r")
-            runner = Runner(
-                given.store,
-                given.environment,
-                given.datasets,
-                _Messenger(connection),
-                given.imagenet,
-                _Here(),
-                given.make_trainer,
-            )
+            local = LocalTraining(given, _Messenger(connection))
             while True:
                 trial = connection.recv()
-                connection.send(("done", (_train(runner, trial), runner.peak_memory_bytes)))
+                connection.send(("done", (_train(local, trial), local.peak_memory_bytes)))
         except (EOFError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever importing a user's module may raise.
             connection.send(("unusable", repr(error)))
 
 
-def _train(runner: Runner, trial: Trial) -> Exception | None:
+def _train(local: LocalTraining, trial: Trial) -> Exception | None:
     try:
-        with runner.store.lock(trial):
-            runner.train(trial)
+        with local.store.lock(trial):
+            local.train(trial)
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - raised where this trial is asked for.
