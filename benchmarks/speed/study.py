@@ -36,13 +36,11 @@ class Run:
 
     Attributes:
         seconds: Wall time of the process.
-        status: Its exit status: 1 where a claim is refuted.
         report: What it wrote to results.json.
-        trials: What results.json of the store says of each trial, by digest.
+        trials: What the store's result.json says of each trial, by digest.
     """
 
     seconds: float
-    status: int
     report: dict[str, Any]
     trials: dict[str, dict[str, Any]]
 
@@ -73,28 +71,14 @@ def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | N
         started = time.perf_counter()
         status = subprocess.run(command, cwd=ROOT, check=False, stdout=log, stderr=subprocess.STDOUT).returncode
         seconds = time.perf_counter() - started
-    if status not in {0, 1}:
+    if status not in {0, 1}:  # 1 where a claim is refuted.
         msg = f"pytest could not run the benchmarks, see {log.name}. Received: exit status {status}"
         raise click.ClickException(msg)
     click.echo(f"  {seconds:.1f} s, exit status {status}", err=True)
-    return read(folder, store, seconds, status)
-
-
-def read(folder: Path, store: str, seconds: float, status: int) -> Run:
-    """What a run has left.
-
-    Args:
-        folder: See `run`, as the next.
-        store: ...
-        seconds: Wall time of the process.
-        status: Its exit status.
-    """
-    report = folder / f"{store}-report"
     results = (folder / store).rglob("results/*/*/result.json")
     trials = [json.loads(path.read_text(encoding="utf-8")) for path in results]
     return Run(
         seconds,
-        status,
         json.loads((report / "results.json").read_text(encoding="utf-8")),
         {trial["digest"]: trial for trial in trials},
     )
