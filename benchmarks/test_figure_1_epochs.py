@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.poster import CAT_DOG, EIGHT_CLASSES, NEGLIGIBLE, direct, moved
 from tlbench.claims import score, validation_accuracy
-from tlbench.report.figures import Figure
+from tlbench.report.figures import Curves
 
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tlbench.study import Study
 
 
-def figure_1(study: Study) -> Figure:
-    return Figure(
+def figure_1(study: Study) -> Curves:
+    return Curves(
         "Figure 1",
         "accuracy of cat/dog and of 8-classes -> cat/dog over epochs",
         moved(study, EIGHT_CLASSES, CAT_DOG, "none"),
@@ -40,7 +40,7 @@ def first_epoch_reaches_the_last(study: Study) -> Claim:
 @pytest.mark.tlbench_figure(declare=figure_1)
 def test_figure_1(figure):
     """Both curves have a point for every epoch of every seed that did not diverge."""
-    assert set(figure.curves) == {figure.figure.arm.label, figure.figure.reference.label}
+    assert all(len(curve.training) == len(curve.validation) > 0 for curve in figure.curves)
 
 
 @pytest.mark.tlbench_claim(declare=first_epoch_reaches_the_last)

@@ -119,6 +119,12 @@ class Run:
     arms: tuple[SavedArm, ...]
     claims: tuple[SavedClaim, ...]
 
+    @property
+    def title(self) -> str:
+        """Name, date and versions, in a line."""
+        here = self.surroundings.environment
+        return f"{self.name} ({self.created[:16]}, {here.backend} {here.backend_version}, keras {here.keras_version})"
+
     def text(self) -> str:
         """The run as JSON."""
         content = {"schema_version": SCHEMA_VERSION, **_converter().unstructure(self)}

@@ -6,7 +6,7 @@ import functools
 import json
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,7 +16,9 @@ from tlbench import __version__, backends, baselines, environment, fingerprint
 from tlbench.comparison import FailOn, compare
 from tlbench.errors import ConfigurationError, EnvironmentFailure, TlbenchError
 from tlbench.isolation import Requirements, released_versions
-from tlbench.report import comparisons
+from tlbench.report import comparisons, content, files
+from tlbench.report.gathering import comparison_record
+from tlbench.store import LAST_REPORT
 from tlbench.upgrade import Question, Suite, find_first_change, upgrade
 
 
@@ -76,7 +78,7 @@ def compare_command(ctx: click.Context, old: str, new: str, store: Path, fail: s
     """
     fail_on = FailOn.parse(fail)
     comparison = compare(_named(old, store), _named(new, store))
-    click.echo(comparisons.describe(comparison, fail_on))
+    click.echo(comparisons.describe(comparison_record(comparison, fail_on)))
     ctx.exit(REGRESSED if comparison.failures(fail_on) else SAFE)
 
 
@@ -173,6 +175,27 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
+@main.command("report")
+@click.argument("results", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where it is written; a folder named report in the store, or that of results.json, unless given.",
+)
+def report_command(results: Path, folder: Path | None) -> None:
+    """Make a report again, of a store's last run or of a results.json; trains nothing.
+
+    RESULTS is a store, such as .tlbench, or a results.json.
+    """
+    if results.is_dir():
+        folder = folder or results / "report"
+        results = results / LAST_REPORT if (results / LAST_REPORT).is_file() else results / "report" / files.RESULTS
+    folder = folder or results.parent
+    files.write(content.load(results), folder)
+    click.echo(f"The report is {folder / files.PAGE}")
+
+
 @main.command("fingerprint")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
 @click.option(
@@ -255,7 +278,7 @@ def upgrade_command(
     extra: tuple[str, ...],
     backend: str,
     fail: str,
-    style: str,
+    style: Literal["simple", "github"],
 ) -> None:
     """Run the study under OLD and under NEW requirements, and compare.
 
@@ -274,7 +297,7 @@ def upgrade_command(
     except KeyboardInterrupt:
         click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
         raise
-    click.echo(comparisons.describe(comparison, fail_on, style))
+    click.echo(comparisons.describe(comparison_record(comparison, fail_on), style))
     ctx.exit(REGRESSED if comparison.failures(fail_on) else SAFE)
 
 

@@ -209,6 +209,7 @@ class Comparison:
         claims: Of either run.
         ratios: Times and memory.
         numerics: What their fingerprints agree on, or why they cannot be compared; None where a run has none.
+        accuracies: Arm, seed, old and new accuracy of each trial that both runs have finished.
     """
 
     old: Run
@@ -219,6 +220,7 @@ class Comparison:
     claims: tuple[ClaimChange, ...]
     ratios: tuple[Ratio, ...]
     numerics: Agreement | str | None
+    accuracies: tuple[tuple[str, int, float, float], ...]
 
     @cached_property
     def step_time(self) -> Ratio | None:
@@ -281,6 +283,12 @@ def compare(old: Run, new: Run, level: float = LEVEL) -> Comparison:
         claims=tuple(_claims(old.claims, new.claims, level / 2)),
         ratios=tuple(_ratios([(before, after) for before, after, note in pairs if not note], old, new)),
         numerics=_numerics(old, new),
+        accuracies=tuple(
+            (before.labels[0], seed, scores.accuracy, _finished(after)[seed].accuracy)
+            for before, after, _ in pairs
+            for seed, scores in _finished(before).items()
+            if seed in _finished(after)
+        ),
     )
 
 

@@ -34,6 +34,7 @@ class Options:
         store: Folder of the store.
         report: Folder of the report.
         plan: Whether to show what would be trained, and train nothing.
+        repeat: Beginning of the digest of the one trial that is trained again; None to run the tests.
         fail_inconclusive: Whether a claim that cannot be judged fails.
         save: Name under which the run is saved; None to leave it.
         compare: Name, number or file of the saved run that it is compared with; None for none.
@@ -61,6 +62,7 @@ class Options:
     workers: int | None = 1
     prefix_cache: bool = True
     reference: bool = False
+    repeat: str | None = None
 
     @property
     def baselines(self) -> Path:
@@ -73,6 +75,9 @@ class Options:
             raise ConfigurationError(msg)
         if self.max_seeds < self.seeds:
             msg = f"--tlbench-max-seeds must be at least the number of seeds, {self.seeds}. Received: {self.max_seeds}"
+            raise ConfigurationError(msg)
+        if self.plan and self.repeat:
+            msg = "--tlbench-plan trains nothing and --tlbench-repeat trains a trial; leave one of them out."
             raise ConfigurationError(msg)
         if self.workers is not None and self.workers < 1:
             msg = f"--tlbench-workers must be at least 1. Received: {self.workers}"

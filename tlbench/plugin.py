@@ -6,6 +6,7 @@ import base64
 import contextlib
 import inspect
 import pickle
+import re
 import shlex
 
 from dataclasses import dataclass, field
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tlbench.claims import Claim, Verdict
+    from tlbench.comparison import Comparison
     from tlbench.forecast import Forecast, Timing
     from tlbench.options import Options
     from tlbench.profiles import Profile
     from tlbench.progress import Stopwatch
-    from tlbench.report.figures import DrawnFigure, Figure
-    from tlbench.report.files import Report
+    from tlbench.report.content import Report
+    from tlbench.report.figures import Drawn, Figure
     from tlbench.report.tables import FilledTable, Table
     from tlbench.results import Result
     from tlbench.runner import Runner
@@ -114,7 +116,7 @@ OPTIONS = (
     _Option("--tlbench-store", "Where results are kept (default: .tlbench).", ".tlbench", metavar="DIR"),
     _Option(
         "--tlbench-report",
-        "Where tables, figures and results.json are written (default: report in the store).",
+        "Where report.html, tables, figures and results.json are written (default: report in the store).",
         "",
         metavar="DIR",
     ),
@@ -151,6 +153,12 @@ OPTIONS = (
         "",
         flag=True,
     ),
+    _Option(
+        "--tlbench-repeat",
+        "Train the one trial of this digest again, hold it against what is stored, and keep nothing; run no test.",
+        "",
+        metavar="DIGEST",
+    ),
     _Option("--tlbench-save", "Save the run under this name, to compare later ones with.", "", metavar="NAME"),
     _Option("--tlbench-autosave", "Save the run under a name made of date and commit.", "", flag=True),
     _Option(
@@ -168,6 +176,13 @@ OPTIONS = (
         metavar="WHAT",
     ),
 )
+
+# What a command to do something else with the same study leaves out, each with its value: what is done with results,
+# and workers, which the plan is not known to.
+LEFT_OUT = {
+    *("--tlbench-compare", "--tlbench-compare-fail", "--tlbench-save", "--tlbench-report", "--tlbench-repeat"),
+    *("-n", "--numprocesses", "--dist", "--junitxml", "--junit-xml"),
+}
 
 claim_key = pytest.StashKey["Claim"]()
 table_key = pytest.StashKey["Table"]()
@@ -272,6 +287,7 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         store=store,
         report=path("tlbench_report", base("tlbench_report")) or store / "report",
         plan=given["tlbench_plan"],
+        repeat=given["tlbench_repeat"] or None,
         fail_inconclusive=inconclusive == "fail",
         save=save,
         compare=given["tlbench_compare"] or None,
@@ -321,7 +337,9 @@ class Plugin:
         self._claims: list[Claim] = []
         self._verdicts: list[Verdict] = []
         self._shared = _Shared()
+        self._comparison: Comparison | None = None
         self._compared: list[str] = []
+        self._repeated: list[str] = []
         self._remarks: list[str] = []
         self._stopwatch: Stopwatch | None = None
 
@@ -383,8 +401,11 @@ class Plugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> bool | None:
-        """Run nothing where only the plan is asked for."""
-        return True if self._options.plan else None
+        """Run no test where only the plan is asked for, or a trial to be repeated."""
+        if self._options.repeat and not self._worker:
+            with _usage_errors():
+                self._repeated = self._repeat(self._options.repeat)
+        return True if self._options.plan or self._options.repeat else None
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Skip what the dataset has no classes for."""
@@ -403,7 +424,7 @@ class Plugin:
         # A run that was interrupted is no run to compare with; its trials are in the store all the same.
         whole = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         asked = self._options.save or self._options.compare
-        if not (whole and asked and self._shared.trials) or self._options.plan:
+        if not (whole and asked and self._shared.trials) or self._options.plan or self._options.repeat:
             return
         self._compared = self._save_and_compare(session)
 
@@ -425,16 +446,23 @@ class Plugin:
         if self._options.plan:
             self._print_plan(terminalreporter)
             return
+        for line in self._repeated:
+            terminalreporter.write_line(line)
+        if self._options.repeat:
+            return
         shared = self._shared
         if not (shared.claims or shared.tables or shared.figures):
             self._print_outcome(terminalreporter)
             return
         with _usage_errors():
+            from tlbench.report import files
+
             report = self._report()
             _print_report(terminalreporter, report)
-            report.write(self._options.report)
-        self._print_outcome(terminalreporter)
-        terminalreporter.write_line(f"Written to {self._options.report}")
+            self._print_outcome(terminalreporter)
+            files.write(report, self._options.report)
+            self.session.store.keep_report(report.text())
+            terminalreporter.write_line(f"The report is {self._options.report / files.PAGE}")
         if self._compared:
             terminalreporter.section("tlbench comparison")
             for line in self._compared:
@@ -480,12 +508,10 @@ class Plugin:
         self._train_all(table.trials(self.session.study.seeds))
         return fill(table, self.result, self.session.study.seeds)
 
-    def trace(self, figure: Figure) -> DrawnFigure:
-        """A figure with every curve trained."""
-        from tlbench.report.figures import trace
-
+    def trace(self, figure: Figure) -> Drawn:
+        """A figure with all that it shows trained."""
         self._train_all(figure.trials(self.session.study.seeds))
-        return trace(figure, self.result, self.session.study.seeds)
+        return figure.trace(self.result, self.session.study.seeds)
 
     # Its own affairs.
 
@@ -598,25 +624,53 @@ class Plugin:
         return self.session.store.load(trial) if trial in self.session.store else None
 
     def _report(self) -> Report:
-        from tlbench.report.figures import trace
-        from tlbench.report.files import Report
+        from tlbench import __version__, baselines
+        from tlbench.report.content import Report
+        from tlbench.report.gathering import arm_records, claim_record, comparison_record
         from tlbench.report.tables import fill
 
-        session = self.session
+        session, shared = self.session, self._shared
         seeds = session.study.seeds
+        arms, environments = arm_records(shared.trials.values(), self._stored, shared.arms)
         return Report(
+            created=baselines.now(),
+            tlbench_version=__version__,
             header=session.header,
-            environment=session.environment,
+            environments=tuple(dict.fromkeys([session.environment, *environments])),
             notes=(*session.warnings, *session.notes, *self._remarks),
-            tables=[fill(table, self._stored, seeds) for table in self._shared.tables],
-            figures=[trace(figure, self._stored, seeds) for figure in self._shared.figures],
-            verdicts=self._shared.claims,
+            data=session.caption,
+            stand_in=session.stand_in,
+            tables=tuple(fill(table, self._stored, seeds) for table in shared.tables),
+            figures=tuple(figure.trace(self._stored, seeds) for figure in shared.figures),  # type: ignore[misc]
+            claims=tuple(map(claim_record, shared.claims)),
+            arms=arms,
+            repeat=self._command("--tlbench-repeat"),
+            comparison=comparison_record(self._comparison, self._options.compare_fail) if self._comparison else None,
         )
+
+    def _repeat(self, digest: str) -> list[str]:
+        from tlbench.report.plans import describe_repetition
+
+        claims = [claim.trials(range(self._options.max_seeds)) for claim in self._claims]
+        known = {trial.digest: trial for trial in ordered([*self._plan, *(trial for of in claims for trial in of)])}
+        found = [trial for trial in known.values() if trial.digest.startswith(digest.lower())]
+        if len(found) != 1:
+            msg = (
+                f"--tlbench-repeat must be the beginning of one trial's digest, of those that the collected tests "
+                f"need; --tlbench-plan lists them. Received: {digest!r}, which {len(found)} of {len(known)} begin with"
+            )
+            raise ConfigurationError(msg)
+        (trial,) = found
+        stored = self._stored(trial)
+        result = self.session.repeat(trial, self._listener(), self._remarks.append)
+        name = self._labels.get(trial.digest, ["source"])[0]
+        return [*describe_repetition(name, trial, result, stored), *self._remarks]
 
     def _save_and_compare(self, session: pytest.Session) -> list[str]:
         from tlbench import baselines
         from tlbench.comparison import compare
         from tlbench.report.comparisons import describe
+        from tlbench.report.gathering import comparison_record
         from tlbench.session import saved_run
 
         options, lines = self._options, []
@@ -639,14 +693,11 @@ class Plugin:
                         f"save one with --tlbench-save {options.compare}."
                     )
                 else:
-                    comparison = compare(baselines.load(found.path), run)
+                    self._comparison = compare(baselines.load(found.path), run)
                     if found.other_machine:
                         lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
-                    lines.append(describe(comparison, options.compare_fail))
-                    options.report.mkdir(parents=True, exist_ok=True)
-                    page = f"# Comparison\n\n{describe(comparison, options.compare_fail, 'github')}\n"
-                    (options.report / "comparison.md").write_text(page, encoding="utf-8")
-                    failed = bool(comparison.failures(options.compare_fail))
+                    lines.append(describe(comparison_record(self._comparison, options.compare_fail)))
+                    failed = bool(self._comparison.failures(options.compare_fail))
             except StoreError as error:
                 lines.append(f"Warning: nothing to compare with: {error}")
         if failed:
@@ -662,16 +713,20 @@ class Plugin:
         return lines
 
     def _command_to_accept(self, name: str) -> str:
+        return self._command("--tlbench-save", name)
+
+    def _command(self, *added: str) -> str:
+        """This run's command, with other options for what comes after training."""
         arguments, skip = [], False
         for argument in self._config.invocation_params.args:
             option, given, _ = str(argument).partition("=")
-            if option in {"--tlbench-compare", "--tlbench-compare-fail", "--tlbench-save"}:
+            if option in LEFT_OUT:
                 skip = not given
             elif skip:
                 skip = False
-            elif option != "--tlbench-autosave":
+            elif option != "--tlbench-autosave" and not re.fullmatch(r"-n(\d+|auto|logical)", option):
                 arguments.append(str(argument))
-        return shlex.join(["pytest", *arguments, "--tlbench-save", name])
+        return shlex.join(["pytest", *arguments, *added])
 
     def _print_plan(self, reporter: pytest.TerminalReporter) -> None:
         from tlbench.report.plans import describe, describe_forecast
@@ -696,22 +751,28 @@ class Plugin:
 
 
 def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:
+    from tlbench.report import formats, terminal
+
+    width = reporter._tw.fullwidth  # noqa: SLF001 - pytest shows no other way to what it measures.
     for filled in report.tables:
-        reporter.section(f"{filled.table.name}: {filled.table.title}")
-        reporter.write_line(filled.text())
+        reporter.section(terminal.wrapped(f"{filled.name}: {filled.title}", width - 10).partition("\n")[0])
+        reporter.write_line(terminal.table(filled, width))
+    if report.tables:
+        reporter.write_line(terminal.wrapped(f"({formats.ABOUT_TABLES})", width))
     for drawn in report.figures:
-        reporter.section(f"{drawn.figure.name}: {drawn.figure.title}")
-        reporter.write_line(drawn.text())
+        reporter.section(terminal.wrapped(f"{drawn.name}: {drawn.title}", width - 10).partition("\n")[0])
+        reporter.write_line(terminal.figure(drawn, width))
     reporter.section("tlbench verdicts")
     colours = {"supported": {"green": True}, "refuted": {"red": True}, "inconclusive": {"yellow": True}}
-    for verdict in report.verdicts:
-        reporter.write(f"{verdict.outcome:12}", **colours[verdict.outcome])
-        reporter.write_line(f" {verdict.claim.name}: {verdict.claim.statement}")
-        reporter.write_line(f"{'':13}{verdict.detail}")
-        if verdict.also:
-            reporter.write_line(f"{'':13}on macro-F1 {verdict.also.outcome}: {verdict.also.effect}")
+    for record in report.claims:
+        reporter.write(f"{record.outcome:{terminal.INDENT}}", **colours[record.outcome])
+        reporter.write_line(terminal.claim(record, width))
     for note in report.notes:
-        reporter.write_line(f"Note: {note}")
+        reporter.write_line(terminal.wrapped(f"Note: {note}", width))
+    for number, line in enumerate(terminal.slowest(report, width)):
+        if not number:
+            reporter.write_line("The slowest trials:")
+        reporter.write_line(line)
 
 
 def _declaration(item: pytest.Item, name: str) -> Callable[..., Any] | None:
@@ -777,6 +838,13 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     """The verdict on the test's claim; the test is skipped where there is none, or fails if so asked."""
     plugin = _plugin(request)
     verdict = plugin.judge(_declared(request, claim_key, "tlbench_claim"))
+    # Properties of the test in JUnit's XML.
+    request.node.user_properties += [
+        ("tlbench_outcome", verdict.outcome),
+        ("tlbench_effect", verdict.effect),
+        *(("tlbench_difference", interval.mean) for interval in [verdict.interval] if interval),
+        *(("tlbench_p", p) for p in [verdict.p] if p is not None),
+    ]
     if verdict.inconclusive:
         if plugin.fail_inconclusive:
             pytest.fail(f"not judged: {verdict}", pytrace=False)
@@ -791,6 +859,6 @@ def table(request: pytest.FixtureRequest) -> FilledTable:
 
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> DrawnFigure:
-    """The test's figure, every curve trained."""
+def figure(request: pytest.FixtureRequest) -> Drawn:
+    """The test's figure, all that it shows trained."""
     return _plugin(request).trace(_declared(request, figure_key, "tlbench_figure"))

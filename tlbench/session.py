@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +90,37 @@ class Session:
         threads = _threads(workers)
         return f"in {workers} processes of {threads} thread{'s' * (threads > 1)} each{whole}"
 
+    @property
+    def stand_in(self) -> bool:
+        """Whether any of the images stand in for others."""
+        return any(dataset.stand_in for dataset in self.datasets.values())
+
+    @property
+    def caption(self) -> str:
+        """What captions say of the images."""
+        data = self.datasets[self.study.data.digest]
+        others = [dataset for dataset in self.datasets.values() if dataset.digest != data.digest]
+        named = [f"Data: {_and_stand_in(data)}", *(f"weights transferred from {_and_stand_in(one)}" for one in others)]
+        return f"{'; '.join(named)}."
+
+    def repeat(self, trial: Trial, listener: Listener, warn: Callable[[str], None]) -> Result:
+        """Train a trial again, as a run would, from its source as that is stored; the store is left as it is.
+
+        Args:
+            trial: Which.
+            listener: Is told what is being trained.
+            warn: Is told what a user should know of how it is.
+        """
+        with tempfile.TemporaryDirectory(prefix="tlbench-repeat-") as folder:
+            store = Store(Path(folder), self.environment)
+            if trial.source is not None and trial.source in self.store:
+                self.store.copy(trial.source, store)
+            runner = replace(self, store=store).runner(listener, warn)
+            try:
+                return runner.result(trial)
+            finally:
+                runner.close()
+
     def runner(self, listener: Listener, warn: Callable[[str], None]) -> Runner:
         """A runner of the study's trials.
 
@@ -143,6 +176,10 @@ class Session:
         """
         runs = baselines.latest(self.options.baselines, environment.machine(self.environment))
         return forecast.peak_memory(trials, runs, self.environment)
+
+
+def _and_stand_in(dataset: Dataset) -> str:
+    return f"{dataset.name} (a stand-in for {dataset.stand_in})" if dataset.stand_in else dataset.name
 
 
 def _threads(workers: int) -> int:

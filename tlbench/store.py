@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+# What the last run had to say.
+LAST_REPORT = "results.json"
+
 
 class Store:
     """Results keyed by trial digest, those of each environment apart.
@@ -129,6 +132,38 @@ class Store:
                 if place.exists():  # Left without result.json: never a finished trial.
                     shutil.rmtree(place)
                 staged.rename(place)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+    def copy(self, trial: Trial, other: Store) -> None:
+        """Give another store what this one has of a trial.
+
+        Raises:
+            StoreError: This one has nothing of it, or the other cannot be written.
+        """
+        try:
+            other.prepare()
+            shutil.copytree(self._place(trial), other._place(trial))
+        except (OSError, shutil.Error) as error:
+            msg = f"A trial cannot be copied from {self._place(trial)} to {other.folder}. Received: {error}"
+            raise StoreError(msg) from error
+
+    def keep_report(self, text: str) -> None:
+        """Keep what the last run has to say, for `tlbench report`.
+
+        Args:
+            text: Its `results.json`.
+
+        Raises:
+            StoreError: The folder cannot be written.
+        """
+        try:
+            self.prepare()
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self.folder, prefix=".unfinished-", delete=False, encoding="utf-8"
+            ) as file:
+                file.write(text)
+            Path(file.name).replace(self.folder / LAST_REPORT)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 

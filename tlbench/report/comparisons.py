@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tabulate import tabulate
 
 from tlbench.comparison import MEASURES
+from tlbench.report import escaping
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tlbench.baselines import Run
-    from tlbench.comparison import ArmChange, Change, ClaimChange, Comparison, FailOn, Ratio
+    from tlbench.comparison import ArmChange, Change, ClaimChange, Ratio
+    from tlbench.report.content import ComparisonRecord
 
 # What a reader looks at first.
 ORDER = ("regressed", "changed verdict", "improved", "not judged", "new", "missing", "same")
 
 
-def describe(comparison: Comparison, fail_on: FailOn, style: str = "simple") -> str:
+def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = "simple") -> str:
     """A comparison on a page: what differs, verdicts, arms, speed, and what it amounts to.
 
     Args:
         comparison: Of two runs.
-        fail_on: What makes it fail.
-        style: One of tabulate's formats, for instance `"github"`.
+        style: Of the tables; `"github"` is Markdown.
     """
     how = "paired by seed" if comparison.paired else "of different seeds, unpaired"
-    parts = [f"{_title(comparison.old)} -> {_title(comparison.new)}, {how}"]
+    text = escaping.markdown if style == "github" else escaping.one_line
+    parts = [f"{text(comparison.old)} -> {text(comparison.new)}, {how}"]
     if comparison.versions:
         parts.append(_table(("differs", "old", "new"), _versions(comparison), style))
     if comparison.numerics is not None:
-        parts.append(f"Fingerprint: {comparison.numerics}")
+        parts.append(f"Fingerprint: {text(comparison.numerics)}")
     if comparison.claims:
         parts.append(
             _table(("claim", "status", "verdict", "difference"), map(_claim, _sorted(comparison.claims)), style)
@@ -43,17 +44,16 @@ def describe(comparison: Comparison, fail_on: FailOn, style: str = "simple") -> 
         parts.append(_table(arm_headings, map(_arm, _sorted(comparison.arms)), style))
     if comparison.ratios:
         parts.append(_table(("speed and memory", "old", "new", "new / old"), map(_ratio, comparison.ratios), style))
-    parts.append(summary(comparison, fail_on))
+    parts.append("\n".join(map(text, summary(comparison))))
     return "\n\n".join(parts)
 
 
-def summary(comparison: Comparison, fail_on: FailOn) -> str:
+def summary(comparison: ComparisonRecord) -> list[str]:
     """What it amounts to, in a line or a few."""
     arms, claims = (_counts(changes) for changes in (comparison.arms, comparison.claims))
     lines = [f"arms: {arms or 'none in common'}; claims: {claims or 'none in common'}"]
-    failures = comparison.failures(fail_on)
-    lines += [f"FAILED: {failure}" for failure in failures] or [f"passed ({fail_on})"]
-    return "\n".join(lines)
+    lines += [f"FAILED: {failure}" for failure in comparison.failures] or [f"passed ({comparison.fail_on})"]
+    return lines
 
 
 def _counts(changes: Sequence[ArmChange] | Sequence[ClaimChange]) -> str:
@@ -62,15 +62,12 @@ def _counts(changes: Sequence[ArmChange] | Sequence[ClaimChange]) -> str:
 
 
 def _table(headings: tuple[str, ...], lines: Iterable[Sequence[str]], style: str) -> str:
-    return tabulate(list(lines), headings, tablefmt=style, disable_numparse=True, stralign="left")
+    text = escaping.markdown if style == "github" else escaping.one_line
+    rows = [[text(cell) for cell in line] for line in lines]
+    return tabulate(rows, headings, tablefmt=style, disable_numparse=True, stralign="left")
 
 
-def _title(run: Run) -> str:
-    around = run.surroundings.environment
-    return f"{run.name} ({run.created[:16]}, {around.backend} {around.backend_version}, keras {around.keras_version})"
-
-
-def _versions(comparison: Comparison) -> Iterable[Sequence[str]]:
+def _versions(comparison: ComparisonRecord) -> Iterable[Sequence[str]]:
     for name, old, new in comparison.versions:
         yield name, old or "-", new or "-"
 

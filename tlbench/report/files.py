@@ -1,145 +1,84 @@
-"""Writes what a run has shown: tables, figures, verdicts, all of it as JSON."""
+"""Writes a report: a page, tables, figures, and all of it as JSON."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
+import io
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
+from tlbench.report import html, latex, markdown
+from tlbench.report.drawing import picture
+from tlbench.report.figures import all_figures
+from tlbench.report.names import file_name
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import Any
 
-    from tlbench.claims import Verdict
-    from tlbench.environment import Environment
-    from tlbench.report.figures import DrawnFigure
-    from tlbench.report.tables import FilledTable
+    from tlbench.report.content import Report
 
-SCHEMA_VERSION = 1
+PAGE = "report.html"
+RESULTS = "results.json"
 
 
-@dataclass(frozen=True)
-class Report:
-    """Everything that a run has to say.
+def write(report: Report, folder: Path) -> None:
+    """Write `report.html`, `report.md`, `results.json`, and files for each table and figure.
 
-    Attributes:
-        header: What decides the run, by name.
-        environment: What it ran on.
-        notes: Sentences that a reader must know, such as what the data stand in for.
-        tables: Filled.
-        figures: Traced.
-        verdicts: In the order of the tests.
+    Args:
+        report: What it says.
+        folder: Made if it isn't there; older files of the same names are replaced.
+
+    Raises:
+        ConfigurationError: It cannot be written.
     """
-
-    header: Mapping[str, str]
-    environment: Environment
-    notes: Sequence[str]
-    tables: Sequence[FilledTable]
-    figures: Sequence[DrawnFigure]
-    verdicts: Sequence[Verdict]
-
-    def write(self, folder: Path) -> None:
-        """Write `report.md`, `results.json`, and a file or three for each table and figure.
-
-        Args:
-            folder: Made if it isn't there; older files of the same names are replaced.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-        """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for table in self.tables:
-                name = _file_name(table.table.name)
-                (folder / f"{name}.md").write_text(_section(table) + "\n", encoding="utf-8")
-                table.frame().to_csv(folder / f"{name}.csv", index=False)
-                _write_json(folder / f"{name}.json", {"schema_version": SCHEMA_VERSION, "cells": table.records()})
-            for figure in self.figures:
-                name = _file_name(figure.figure.name)
-                figure.draw(folder / f"{name}.png")
-                _write_json(folder / f"{name}.json", {"schema_version": SCHEMA_VERSION, "points": figure.records()})
-            (folder / "report.md").write_text(self.markdown(), encoding="utf-8")
-            _write_json(folder / "results.json", self.content())
-        except OSError as error:
-            msg = f"The report cannot be written; choose another folder with --tlbench-report. Received: {error}"
-            raise ConfigurationError(msg) from error
-
-    def markdown(self) -> str:
-        """The whole report as Markdown."""
-        parts = ["# Report", "\n".join(f"- {name}: {value}" for name, value in self.header.items()), *self.notes]
-        parts += [_section(table) for table in self.tables]
-        for figure in self.figures:
-            image = f"![{figure.figure.title}]({_file_name(figure.figure.name)}.png)"
-            parts.append(f"## {figure.figure.name}: {figure.figure.title}\n\n{image}\n\n```\n{figure.text()}\n```")
-        if self.verdicts:
-            lines = [f"- **{verdict.claim.name}**: {verdict.claim.statement} {verdict}" for verdict in self.verdicts]
-            parts.append("\n".join(["## Verdicts\n", *lines]))
-        return "\n\n".join(parts) + "\n"
-
-    def content(self) -> dict[str, Any]:
-        """The whole report as values of JSON."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "header": dict(self.header),
-            "environment": asdict(self.environment),
-            "notes": list(self.notes),
-            "verdicts": [verdict_record(verdict) for verdict in self.verdicts],
-            "tables": {table.table.name: table.records() for table in self.tables},
-            "figures": {
-                figure.figure.name: {"epochs_to_match": figure.epochs_to_match, "points": figure.records()}
-                for figure in self.figures
-            },
-        }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # First, so that the rest can be made again from it, whatever becomes of it.
+        write_results(report, folder / RESULTS)
+        for table in report.tables:
+            name = file_name(table.name)
+            _write(folder / f"{name}.md", markdown.table(table) + "\n")
+            _write(folder / f"{name}.tex", latex.table(table, report.data))
+            _write(folder / f"{name}.csv", _csv(table.records()))
+        figures = all_figures(report)
+        pictures = {figure.name: picture(figure) for figure in figures}
+        for figure in figures:
+            name = file_name(figure.name)
+            _write(folder / f"{name}.csv", _csv(figure.records()))
+            _write(folder / f"{name}.svg", pictures[figure.name].svg)
+            (folder / f"{name}.png").write_bytes(pictures[figure.name].png)
+        _write(folder / "report.md", markdown.page(report, figures))
+        _write(folder / PAGE, html.page(report, figures, pictures))
+    except OSError as error:
+        msg = f"The report cannot be written; choose another folder with --tlbench-report. Received: {error}"
+        raise ConfigurationError(msg) from error
 
 
-def verdict_record(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as values of JSON."""
-    claim, interval = verdict.claim, verdict.interval
-    return {
-        "claim": claim.name,
-        "statement": claim.statement,
-        "outcome": verdict.outcome,
-        "reason": verdict.reason,
-        "left": str(claim.left),
-        "right": str(claim.right),
-        "threshold": claim.threshold,
-        "margin": asdict(claim.margin),
-        "effect": interval.mean if interval else None,
-        "interval": [_finite(interval.low), _finite(interval.high)] if interval else None,
-        "confidence": interval.confidence if interval else None,
-        "p": verdict.p,
-        "decision": asdict(verdict.decision),
-        "seeds_needed": verdict.seeds_needed,
-        "by_seed": [
-            {
-                "seed": seed,
-                "left": _finite(verdict.evidence.left[seed]),
-                "right": _finite(verdict.evidence.right[seed]),
-                "difference": _finite(difference),
-            }
-            for seed, difference in verdict.differences.items()
-        ],
-        "on_macro_f1": verdict_record(verdict.also) if verdict.also else None,
-    }
+def write_results(report: Report, path: Path) -> None:
+    """Write `results.json`, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    _write(path, report.text())
 
 
-def _section(table: FilledTable) -> str:
-    return f"## {table.table.name}: {table.table.title}\n\n{table.text('github')}"
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8", newline="\n")
+    unfinished.replace(path)
 
 
-def _file_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+def _csv(records: Iterable[Mapping[str, Any]]) -> str:
+    # Spreadsheets run what starts like a formula; defusedcsv puts an apostrophe before it.
+    from defusedcsv import csv
 
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    records = list(records)
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(records[0] if records else ())
+    writer.writerows(record.values() for record in records)
+    return file.getvalue()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tabulate import tabulate
 
 from tlbench.trials import ImageNet
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tlbench.forecast import Expected, Forecast
+    from tlbench.results import Result
     from tlbench.trials import Trial
 
 
@@ -122,6 +125,37 @@ def describe_outcome(seconds: float, forecast: Forecast) -> str:
     if forecast.unknown:
         return f"{text} for {len(forecast.expected)} of them, the others being of a kind never timed"
     return f"{text} (ratio {seconds / forecast.seconds:.2f})"
+
+
+def describe_repetition(name: str, trial: Trial, result: Result, stored: Result | None) -> list[str]:
+    """What a trial that was trained again has brought, held against what is stored.
+
+    Args:
+        name: What the trial is called.
+        trial: Which.
+        result: Of the repetition.
+        stored: What had been stored; None where nothing was.
+    """
+    lines = [f"{name} ({trial.digest[:12]}), again: {_scores(result)}, {duration(result.seconds)}"]
+    if stored is None:
+        return [*lines, "Nothing is stored of it to be held against."]
+    lines.append(f"stored: {_scores(stored)}, {duration(stored.seconds)}, on {stored.environment}")
+    if result.diverged or stored.diverged:
+        return lines
+    if np.array_equal(result.probabilities, stored.probabilities):
+        return [*lines, "All probabilities of the test images are the same, bit for bit."]
+    apart = np.abs(result.probabilities - stored.probabilities).max()
+    changed = np.mean(result.probabilities.argmax(axis=1) != stored.probabilities.argmax(axis=1))
+    lines.append(
+        f"Probabilities of the test images differ by up to {apart:.2g}; {changed:.1%} are classified otherwise."
+    )
+    return lines
+
+
+def _scores(result: Result) -> str:
+    if result.diverged:
+        return "diverged"
+    return f"accuracy {result.accuracy:.4f}, loss {result.loss:.4f}, macro-F1 {result.macro_f1:.4f}"
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:

@@ -1,29 +1,27 @@
-"""Tables: cells of arms in, text and data frames out."""
+"""Tables: cells of arms in, values out."""
 
 from __future__ import annotations
 
 import math
+import re
 import statistics
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tabulate import tabulate
+from tlbench.claims import CONFIDENCE
+from tlbench.statistics import mean_interval
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import pandas as pd
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tlbench.claims import Quantity
     from tlbench.results import Result
     from tlbench.trials import Arm, Trial
 
 Unit = Literal["percent", "number"]
-
-NOT_RUN = "not run"
-DIVERGED = "diverged"
+Status = Literal["finished", "diverged", "not run"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Column:
     Attributes:
         name: Its heading.
         unit: `"percent"` shows 0.5 as 50.0 %, `"number"` as 0.50.
-        every_seed: Whether to show each seed beside the mean.
+        every_seed: Whether to show each seed beside the mean, where there is room.
     """
 
     name: str
@@ -91,99 +89,154 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A cell, filled as far as there are results.
+class Value:
+    """What a quantity is under one seed.
 
     Attributes:
-        values: By seed: a number, `"diverged"` or `"not run"`.
+        seed: Which.
+        status: Whether it has been run, and whether any of its runs diverged.
+        number: Its value; None unless it finished.
+    """
+
+    seed: int
+    status: Status
+    number: float | None
+
+    @classmethod
+    def of(cls, quantity: Quantity, result: Callable[[Trial], Result | None], seed: int) -> Value:
+        """A quantity's value, as far as there are results.
+
+        Args:
+            quantity: What is measured.
+            result: Gives a trial's result, or None where there is none.
+            seed: Of its trials.
+        """
+        results = {trial.digest: result(trial) for trial in quantity.trials(seed)}
+        if any(outcome is None for outcome in results.values()):
+            return cls(seed, "not run", None)
+        number = quantity.value(lambda trial: results[trial.digest], seed)  # type: ignore[arg-type, return-value]
+        return cls(seed, "finished", number) if math.isfinite(number) else cls(seed, "diverged", None)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a quantity is under every seed, beside what was published.
+
+    Attributes:
+        values: One for each seed.
         published: As printed; None where nothing was.
     """
 
-    values: Mapping[int, float | str]
-    published: str | None
+    values: tuple[Value, ...]
+    published: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        quantity: Quantity,
+        result: Callable[[Trial], Result | None],
+        seeds: Sequence[int],
+        published: str | None = None,
+    ) -> Cell:
+        """A quantity's values under some seeds, as `Value.of`."""
+        return cls(tuple(Value.of(quantity, result, seed) for seed in seeds), published)
 
     @property
     def numbers(self) -> tuple[float, ...]:
         """The values that are numbers."""
-        return tuple(value for value in self.values.values() if not isinstance(value, str))
+        return tuple(value.number for value in self.values if value.number is not None)
 
     @property
     def filled(self) -> bool:
         """Whether every seed has been run."""
-        return NOT_RUN not in self.values.values()
+        return all(value.status != "not run" for value in self.values)
+
+    @property
+    def mean(self) -> float | None:
+        """Of the numbers; None where there are none."""
+        return statistics.fmean(self.numbers) if self.numbers else None
+
+    @property
+    def half_width(self) -> float | None:
+        """Of Student's 90 % interval of the mean over seeds; None for less than two numbers."""
+        if len(self.numbers) < 2:
+            return None
+        interval = mean_interval(self.numbers, CONFIDENCE)
+        return interval.high - interval.mean
+
+    @property
+    def published_number(self) -> float | None:
+        """What was printed as a number, percent as hundredths; None where more was printed than a number."""
+        return number(self.published)
+
+    @property
+    def difference(self) -> float | None:
+        """Mean less what was published; None where either is missing."""
+        if self.mean is None or self.published_number is None:
+            return None
+        return self.mean - self.published_number
+
+
+def number(printed: str | None) -> float | None:
+    """A printed figure as a number, percent as hundredths.
+
+    Args:
+        printed: For instance `"78.6%"`; a remark beside it, such as that it is impossible, makes it no number.
+    """
+    found = re.fullmatch(r"\s*([-+]?\d+(?:\.\d+)?)\s*(%?)\s*", printed or "")
+    return None if found is None else float(found[1]) / (100 if found[2] else 1)
+
+
+@dataclass(frozen=True)
+class FilledRow:
+    """A row with its values.
+
+    Attributes:
+        label: Its heading.
+        cells: By column; a column that does not apply is missing.
+    """
+
+    label: str
+    cells: dict[str, Cell]
 
 
 @dataclass(frozen=True)
 class FilledTable:
-    """A table with its values.
+    """A table with its values, as they are stored in `results.json`; see `Table`."""
 
-    Attributes:
-        table: Whose values they are.
-        cells: By row and column.
-    """
-
-    table: Table
-    cells: Mapping[tuple[str, str], Cell]
+    name: str
+    title: str
+    row_heading: str
+    columns: tuple[Column, ...]
+    rows: tuple[FilledRow, ...]
+    published_by: str
+    notes: tuple[str, ...]
 
     @property
     def filled(self) -> bool:
         """Whether every cell has a value or has diverged under every seed."""
-        return all(cell.filled for cell in self.cells.values())
+        return all(cell.filled for row in self.rows for cell in row.cells.values())
 
-    def text(self, style: str = "simple") -> str:
-        """The table as text.
+    def has_published(self, column: Column) -> bool:
+        """Whether anything was published of a column."""
+        return any(row.cells[column.name].published is not None for row in self.rows if column.name in row.cells)
 
-        Args:
-            style: One of tabulate's formats, for instance `"github"`.
-        """
-        headings = [self.table.row_heading]
-        for column in self.table.columns:
-            headings.append(column.name)
-            if column.every_seed:
-                headings.append("by seed")
-            if self._published(column):
-                headings.append(self.table.published_by)
-        lines = [self._line(row) for row in self.table.rows]
-        body = tabulate(lines, headings, tablefmt=style, disable_numparse=True, stralign="left")
-        return "\n".join([body, *(f"\n{note}" if style == "github" else note for note in self.table.notes)])
-
-    def frame(self) -> pd.DataFrame:
-        """One line for each row, column and seed."""
-        import pandas as pd
-
-        return pd.DataFrame(self.records())
-
-    def records(self) -> list[dict[str, Any]]:
-        """As `frame`, as values of JSON; what is not a number is None, with its status."""
-        return [
-            {
-                "table": self.table.name,
-                "row": row.label,
-                "column": column.name,
-                "seed": seed,
-                "value": None if isinstance(value, str) else value,
-                "status": value if isinstance(value, str) else "finished",
-                "published": self.cells[row.label, column.name].published,
-            }
-            for row in self.table.rows
-            for column in self.table.columns
-            if (row.label, column.name) in self.cells
-            for seed, value in self.cells[row.label, column.name].values.items()
-        ]
-
-    def _published(self, column: Column) -> bool:
-        return any(column.name in row.published for row in self.table.rows)
-
-    def _line(self, row: Row) -> list[str]:
-        line = [row.label]
-        for column in self.table.columns:
-            cell = self.cells.get((row.label, column.name))
-            line.append(_summary(cell, column.unit) if cell else "")
-            if column.every_seed:
-                line.append(" ".join(_shown(value, column.unit) for value in cell.values.values()) if cell else "")
-            if self._published(column):
-                line.append(row.published.get(column.name, ""))
-        return line
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each row, column and seed, as lines of a data frame."""
+        for row in self.rows:
+            for column in self.columns:
+                if (cell := row.cells.get(column.name)) is None:
+                    continue
+                for value in cell.values:
+                    yield {
+                        "table": self.name,
+                        "row": row.label,
+                        "column": column.name,
+                        "seed": value.seed,
+                        "value": value.number,
+                        "status": value.status,
+                        "published": cell.published,
+                    }
 
 
 def fill(table: Table, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> FilledTable:
@@ -194,31 +247,21 @@ def fill(table: Table, result: Callable[[Trial], Result | None], seeds: Sequence
         result: Gives a trial's result, or None where there is none.
         seeds: Of the values.
     """
-    cells = {
-        (row.label, column): Cell({seed: _value(quantity, result, seed) for seed in seeds}, row.published.get(column))
-        for row in table.rows
-        for column, quantity in row.cells.items()
-    }
-    return FilledTable(table, cells)
-
-
-def _value(quantity: Quantity, result: Callable[[Trial], Result | None], seed: int) -> float | str:
-    results = {trial.digest: result(trial) for trial in quantity.trials(seed)}
-    if any(outcome is None for outcome in results.values()):
-        return NOT_RUN
-    value = quantity.value(lambda trial: results[trial.digest], seed)  # type: ignore[arg-type, return-value]
-    return DIVERGED if math.isnan(value) else value
-
-
-def _summary(cell: Cell, unit: Unit) -> str:
-    if not cell.numbers:
-        return DIVERGED if cell.filled else NOT_RUN
-    mean = _shown(statistics.fmean(cell.numbers), unit)
-    missing = len(cell.values) - len(cell.numbers)
-    return f"{mean} (of {len(cell.numbers)} seeds)" if missing else mean
-
-
-def _shown(value: float | str, unit: Unit) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.1%}" if unit == "percent" else f"{value:.2f}"
+    return FilledTable(
+        name=table.name,
+        title=table.title,
+        row_heading=table.row_heading,
+        columns=table.columns,
+        rows=tuple(
+            FilledRow(
+                row.label,
+                {
+                    column: Cell.of(quantity, result, seeds, row.published.get(column))
+                    for column, quantity in row.cells.items()
+                },
+            )
+            for row in table.rows
+        ),
+        published_by=table.published_by,
+        notes=table.notes,
+    )

@@ -1,0 +1,163 @@
+"""Accuracy over epochs, of two arms."""
+
+from __future__ import annotations
+
+import statistics
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tlbench.statistics import epochs_to_match
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import matplotlib.figure
+
+    from tlbench.results import Result
+    from tlbench.trials import Arm, Trial
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Accuracy over epochs, of two arms.
+
+    Attributes:
+        name: For instance `"Figure 1"`.
+        title: What it shows.
+        arm: The arm that should be faster.
+        reference: The arm whose last epoch it is held against.
+    """
+
+    name: str
+    title: str
+    arm: Arm
+    reference: Arm
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Of its curves."""
+        return self.arm, self.reference
+
+    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """What has to be trained to draw it."""
+        return tuple(arm.trial(seed) for arm in self.arms for seed in seeds)
+
+    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnCurves:
+        """The curves of the results there are."""
+        found = [(arm.label, seed, result(arm.trial(seed))) for arm in self.arms for seed in seeds]
+        return DrawnCurves(
+            kind="curves",
+            name=self.name,
+            title=self.title,
+            arm=self.arm.label,
+            reference=self.reference.label,
+            curves=tuple(
+                Curve(label, seed, outcome.training_accuracy, outcome.validation_accuracy)
+                for label, seed, outcome in found
+                if outcome is not None and not outcome.diverged
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One trial's accuracy after each epoch.
+
+    Attributes:
+        arm: Label of its arm.
+        seed: Of the trial.
+        training: As Keras reports it while training.
+        validation: On the validation images.
+    """
+
+    arm: str
+    seed: int
+    training: tuple[float, ...]
+    validation: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DrawnCurves:
+    """`Curves` with its values.
+
+    Attributes:
+        kind: Tells it from other figures.
+        name: See `Curves`, as the next three.
+        title: ...
+        arm: Its label.
+        reference: Its label.
+        curves: Of both arms; diverged and missing trials are left out.
+    """
+
+    kind: Literal["curves"]
+    name: str
+    title: str
+    arm: str
+    reference: str
+    curves: tuple[Curve, ...]
+
+    def of(self, arm: str) -> dict[int, Curve]:
+        """The curves of an arm, by seed."""
+        return {curve.seed: curve for curve in self.curves if curve.arm == arm}
+
+    @property
+    def epochs_to_match(self) -> dict[int, int | None]:
+        """By seed: the first epoch at which the arm's validation accuracy is the reference's last; None if never."""
+        reference = self.of(self.reference)
+        return {
+            seed: epochs_to_match(curve.validation, reference[seed].validation[-1])
+            for seed, curve in self.of(self.arm).items()
+            if seed in reference
+        }
+
+    @property
+    def caption(self) -> str:
+        """What the lines are."""
+        return (
+            "Thin lines are seeds, thick ones their mean; solid on validation images, dotted on training images as "
+            "Keras reports it."
+        )
+
+    def text(self) -> str:
+        """Validation accuracy by epoch, and the epochs it took to match."""
+        lines = []
+        for arm in (self.arm, self.reference):
+            if curves := self.of(arm):
+                by_epoch = zip(*(curve.validation for curve in curves.values()), strict=True)
+                lines.append(f"{arm}: " + " ".join(f"{statistics.fmean(epoch):.1%}" for epoch in by_epoch))
+            else:
+                lines.append(f"{arm}: not run, or diverged under every seed")
+        lines.append("(validation accuracy after each epoch, mean over seeds)")
+        matched = ", ".join(f"seed {seed}: {epoch or 'never'}" for seed, epoch in self.epochs_to_match.items())
+        lines.append(
+            f"Epochs [{self.arm}] took to match the last epoch of [{self.reference}]: {matched or 'not known'}"
+        )
+        return "\n".join(lines)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each arm, seed and epoch."""
+        for curve in self.curves:
+            for epoch, (training, validation) in enumerate(zip(curve.training, curve.validation, strict=True), start=1):
+                yield {
+                    "figure": self.name,
+                    "arm": curve.arm,
+                    "seed": curve.seed,
+                    "epoch": epoch,
+                    "training_accuracy_reported": training,
+                    "validation_accuracy": validation,
+                }
+
+    def draw(self, canvas: matplotlib.figure.Figure) -> None:
+        """Draw both arms' curves."""
+        axes = canvas.subplots()
+        for colour, arm in zip(("C0", "C1"), (self.arm, self.reference), strict=True):
+            for number, curve in enumerate(self.of(arm).values()):
+                epochs = range(1, len(curve.validation) + 1)
+                # A label that starts with an underscore stays out of the legend.
+                axes.plot(epochs, curve.validation, color=colour, alpha=0.7, label="_" if number else arm)
+                axes.plot(epochs, curve.training, color=colour, alpha=0.5, linestyle=":")
+        axes.set(xlabel="epoch", ylabel="accuracy")
+        if self.curves:
+            axes.legend()

@@ -1,0 +1,76 @@
+"""Values as people read them, the same in every kind of output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from tlbench.report.tables import Cell, Column, FilledTable, Unit, Value
+
+OUTCOMES = ("supported", "refuted", "inconclusive")
+
+
+def shown(value: float, unit: Unit) -> str:
+    """A value, for instance `87.7%` or `0.34`."""
+    return f"{value:.1%}" if unit == "percent" else f"{value:.2f}"
+
+
+def summary(cell: Cell | None, unit: Unit) -> str:
+    """Mean and the half-width of its 90 % interval over seeds, for instance `87.7% ±0.9`, or why there is none."""
+    if cell is None:
+        return ""
+    if cell.mean is None:
+        return "diverged" if cell.filled else "not run"
+    text = shown(cell.mean, unit)
+    if cell.half_width is not None:
+        text += f" ±{100 * cell.half_width:.1f}" if unit == "percent" else f" ±{cell.half_width:.2f}"
+    missing = len(cell.values) - len(cell.numbers)
+    return f"{text} ({len(cell.numbers)} of {len(cell.values)} seeds)" if missing else text
+
+
+def by_seed(cell: Cell | None, unit: Unit) -> str:
+    """Every seed's value."""
+    return " ".join(_value(value, unit) for value in cell.values) if cell else ""
+
+
+def difference(cell: Cell | None, unit: Unit) -> str:
+    """Mean less what was published, in points where the unit is percent."""
+    if cell is None or cell.difference is None:
+        return ""
+    return f"{100 * cell.difference:+.1f}" if unit == "percent" else f"{cell.difference:+.2f}"
+
+
+def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tuple[str, list[str]]]:
+    """A column of a table as headings and cells: mean and interval, every seed, what was published, the difference.
+
+    Args:
+        table: Whose column it is.
+        column: Which.
+        every_seed: Whether to show each seed, where the column does.
+    """
+    cells = [row.cells.get(column.name) for row in table.rows]
+    found = [(column.name, [summary(cell, column.unit) for cell in cells])]
+    if every_seed and column.every_seed:
+        found.append(("by seed", [by_seed(cell, column.unit) for cell in cells]))
+    if table.has_published(column):
+        found.append((table.published_by, [(cell.published or "") if cell else "" for cell in cells]))
+        found.append(("difference", [difference(cell, column.unit) for cell in cells]))
+    return found
+
+
+def p_value(value: float | None) -> str:
+    """For instance `0.012`, or `< 0.001`."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value >= 0.0005 else "< 0.001"
+
+
+def _value(value: Value, unit: Unit) -> str:
+    return value.status if value.number is None else shown(value.number, unit)
+
+
+ABOUT_TABLES = (
+    "± is half the width of Student's 90 % interval of the mean over seeds; differences from what was published are in "
+    "points where values are in percent."
+)

@@ -1,0 +1,155 @@
+"""Gathers what a run has brought about into a report."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from tlbench.report.content import (
+    ArmRecord,
+    ClaimRecord,
+    ComparisonRecord,
+    SeedScore,
+    TrialChange,
+    TrialRecord,
+    finite,
+)
+from tlbench.trials import ImageNet
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tlbench.claims import Verdict
+    from tlbench.comparison import Comparison, FailOn
+    from tlbench.environment import Environment
+    from tlbench.results import Result
+    from tlbench.trials import Trial
+
+
+def claim_record(verdict: Verdict) -> ClaimRecord:
+    """A verdict as values of JSON."""
+    claim, interval, evidence = verdict.claim, verdict.interval, verdict.evidence
+    return ClaimRecord(
+        name=claim.name,
+        statement=claim.statement,
+        threshold=claim.threshold,
+        margin_reason=claim.margin.reason,
+        left=str(claim.left),
+        right=str(claim.right),
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        sentence=verdict.effect,
+        effect=interval.mean if interval else None,
+        low=finite(interval.low) if interval else None,
+        high=finite(interval.high) if interval else None,
+        confidence=interval.confidence if interval else None,
+        p=verdict.p,
+        adjusted_p=verdict.decision.p,
+        level=verdict.decision.level,
+        claims=verdict.decision.claims,
+        looks=verdict.decision.looks,
+        seeds_needed=verdict.seeds_needed,
+        seeds=tuple(
+            SeedScore(seed, finite(evidence.left[seed]), finite(evidence.right[seed]), finite(difference))
+            for seed, difference in verdict.differences.items()
+        ),
+        arms=tuple(dict.fromkeys(arm.label for arm in claim.arms)),
+        trials=tuple(dict.fromkeys(trial.digest for trial in claim.trials(list(verdict.differences)))),
+        on_macro_f1=claim_record(verdict.also) if verdict.also else None,
+    )
+
+
+def arm_records(
+    trials: Iterable[Trial], result: Callable[[Trial], Result | None], labels: Mapping[str, Sequence[str]]
+) -> tuple[tuple[ArmRecord, ...], tuple[Environment, ...]]:
+    """The trials of a run by arm, and the environments that they ran on.
+
+    Args:
+        trials: In the order of the plan; those without a result are left out.
+        result: Gives a trial's result, or None.
+        labels: What arms are called, by `Trial.arm`.
+    """
+    grouped: defaultdict[str, list[tuple[Trial, Result]]] = defaultdict(list)
+    for trial in trials:
+        if (outcome := result(trial)) is not None:
+            grouped[trial.arm].append((trial, outcome))
+    environments = list(dict.fromkeys(outcome.environment for group in grouped.values() for _, outcome in group))
+    arms = []
+    for arm, group in grouped.items():
+        first = group[0][0]
+        arms.append(
+            ArmRecord(
+                labels=tuple(labels.get(arm, ())) or (f"pretraining on {first.data.name}",),
+                facts=_facts(first, labels),
+                trials=tuple(
+                    _trial_record(trial, outcome, environments.index(outcome.environment))
+                    for trial, outcome in sorted(group, key=lambda pair: pair[0].seed)
+                ),
+            )
+        )
+    return tuple(arms), tuple(environments)
+
+
+def comparison_record(comparison: Comparison, fail_on: FailOn) -> ComparisonRecord:
+    """A comparison as values of JSON.
+
+    Args:
+        comparison: Of two runs.
+        fail_on: What makes it fail.
+    """
+    return ComparisonRecord(
+        old=comparison.old.title,
+        new=comparison.new.title,
+        paired=comparison.paired,
+        versions=comparison.versions,
+        arms=comparison.arms,
+        claims=comparison.claims,
+        ratios=comparison.ratios,
+        numerics=None if comparison.numerics is None else str(comparison.numerics),
+        fail_on=str(fail_on),
+        failures=tuple(comparison.failures(fail_on)),
+        trials=tuple(TrialChange(*change) for change in comparison.accuracies),
+    )
+
+
+def _facts(trial: Trial, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    recipe, source = trial.recipe, trial.source
+    if source is not None:
+        start = f"weights of {next(iter(labels.get(source.arm, ())), f'pretraining on {source.data.name}')}"
+    else:
+        start = "ImageNet weights" if isinstance(trial.initialisation, ImageNet) else "random weights"
+    return {
+        "data": f"{trial.data.name}, digest {trial.data.digest[:12]}, {trial.data.split}",
+        "task": f"{trial.task.name}: {_groups(trial)}",
+        "network": str(trial.network),
+        "starts from": start,
+        "frozen": "+".join(flow for flow in trial.network.flow_ends if flow in trial.frozen) or "nothing",
+        "recipe": str(recipe),
+    }
+
+
+def _groups(trial: Trial) -> str:
+    groups = (f"{label} ({', '.join(classes or ('all others',))})" for label, classes in trial.task.groups)
+    return ", ".join(groups) or "every class"
+
+
+def _trial_record(trial: Trial, result: Result, environment: int) -> TrialRecord:
+    scores: Any = None if result.diverged else result
+    return TrialRecord(
+        digest=trial.digest,
+        seed=trial.seed,
+        status=result.status,
+        accuracy=scores and scores.accuracy,
+        loss=scores and scores.loss,
+        macro_f1=scores and scores.macro_f1,
+        batch_statistics_accuracy=scores and scores.batch_statistics_accuracy,
+        f1=scores.f1 if scores else {},
+        training_loss=tuple(map(finite, result.training_loss)),
+        training_accuracy=tuple(map(finite, result.training_accuracy)),
+        validation_accuracy=tuple(map(finite, result.validation_accuracy)),
+        seconds=result.seconds,
+        step_seconds=result.scores.step_seconds,
+        source=trial.source.digest if trial.source else None,
+        environment=environment,
+    )

@@ -1,0 +1,84 @@
+"""A report as Markdown, for a job summary or a pull request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from tlbench.report import comparisons, formats
+from tlbench.report.escaping import markdown as escaped
+from tlbench.report.figures import caption
+from tlbench.report.names import file_name
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tlbench.report.content import ClaimRecord, Report
+    from tlbench.report.figures import Drawn
+    from tlbench.report.tables import FilledTable
+
+
+def page(report: Report, figures: Iterable[Drawn]) -> str:
+    """The whole report.
+
+    Args:
+        report: What it says.
+        figures: All of its figures, each of which lies beside the page as a PNG.
+    """
+    facts = [f"- {escaped(name)}: {escaped(value)}" for name, value in report.header.items()]
+    parts = ["# Report", "\n".join(facts), *map(escaped, report.notes)]
+    if report.claims:
+        parts.append(f"## Verdicts\n\n{claims(report.claims)}")
+    parts += [f"## {escaped(f'{filled.name}: {filled.title}')}\n\n{table(filled)}" for filled in report.tables]
+    if report.tables:
+        parts.append(formats.ABOUT_TABLES)
+    for drawn in figures:
+        title = escaped(f"{drawn.name}: {drawn.title}")
+        parts.append(f"## {title}\n\n![{title}]({file_name(drawn.name)}.png)\n\n{escaped(caption(drawn, report))}")
+    if report.comparison:
+        parts.append(f"## Comparison\n\n{comparisons.describe(report.comparison, 'github')}")
+    return "\n\n".join(parts) + "\n"
+
+
+def table(filled: FilledTable) -> str:
+    """A table and its notes."""
+    columns = [(filled.row_heading, [row.label for row in filled.rows])]
+    for column in filled.columns:
+        columns += formats.columns(filled, column, every_seed=True)
+    rows = zip(*(cells for _, cells in columns), strict=True)
+    body = grid([heading for heading, _ in columns], rows)
+    return "\n\n".join([body, *map(escaped, filled.notes)])
+
+
+def claims(records: Iterable[ClaimRecord]) -> str:
+    """Verdicts as a table."""
+    headings = (
+        "claim", "verdict", "difference", "90 % interval", "must exceed", "p", "after Holm", "on macro-F1",
+    )  # fmt: skip
+    rows = [
+        (
+            record.name,
+            record.outcome,
+            "" if record.effect is None else f"{record.effect:+.3f}",
+            "" if record.low is None or record.high is None else f"{record.low:+.3f} to {record.high:+.3f}",
+            f"{record.threshold:+.2f}",
+            formats.p_value(record.p),
+            formats.p_value(record.adjusted_p),
+            record.on_macro_f1.outcome if record.on_macro_f1 else "",
+        )
+        for record in records
+    ]
+    return grid(headings, rows)
+
+
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of GitHub's Markdown, whatever stands in its cells."""
+    return tabulate(
+        [[escaped(cell) for cell in row] for row in rows],
+        [escaped(heading) for heading in headings],
+        tablefmt="github",
+        disable_numparse=True,
+        stralign="left",
+    )

@@ -1,0 +1,129 @@
+"""A report as text that fits a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+from wcwidth import wcswidth
+
+from tlbench.report import formats
+from tlbench.report.escaping import one_line
+from tlbench.report.plans import duration
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tlbench.report.content import ArmRecord, ClaimRecord, Report, TrialRecord
+    from tlbench.report.figures import Drawn
+    from tlbench.report.tables import FilledTable
+
+# Below this the words of a heading would be cut.
+LEAST_LABEL_WIDTH = 12
+
+INDENT = 13
+
+
+def table(filled: FilledTable, width: int) -> str:
+    """A table in no more columns than there are: without every seed, in several parts, with long labels wrapped.
+
+    Args:
+        filled: The table.
+        width: Of the terminal, in characters.
+    """
+    labels = (one_line(filled.row_heading), [one_line(row.label) for row in filled.rows])
+    groups = [formats.columns(filled, column, every_seed=True) for column in filled.columns]
+    whole = _lines([labels, *_joined(groups)])
+    if _width(whole) > width:
+        groups = [formats.columns(filled, column, every_seed=False) for column in filled.columns]
+        whole = "\n\n".join(_lines([labels, *_joined(part)], width) for part in _parts(labels, groups, width))
+    return "\n".join([whole, *(wrapped(note, width) for note in filled.notes)])
+
+
+def figure(drawn: Drawn, width: int) -> str:
+    """What a figure shows, in lines."""
+    return "\n".join(wrapped(line, width, "  ") for line in drawn.text().splitlines())
+
+
+def claim(record: ClaimRecord, width: int) -> str:
+    """A verdict and what it rests on, but for the outcome, which stands before it."""
+    seeds = ", ".join(
+        f"{seed.seed}: " + ("diverged" if seed.difference is None else f"{seed.difference:+.3f}")
+        for seed in record.seeds
+    )
+    lines = [f"{record.name}: {record.statement}", f"{record.sentence}; by seed {seeds}"]
+    if record.on_macro_f1:
+        lines.append(f"on macro-F1 {record.on_macro_f1.outcome}: {record.on_macro_f1.sentence}")
+    filled = "\n".join(wrapped(line, width - INDENT) for line in lines)
+    return textwrap.indent(filled, " " * INDENT)[INDENT:]
+
+
+def slowest(report: Report, width: int, count: int = 3) -> Iterator[str]:
+    """The trials that took longest, whenever they were trained.
+
+    Args:
+        report: With all trials.
+        width: Of the terminal.
+        count: How many.
+    """
+    trials = [(arm, trial) for arm in report.arms for trial in arm.trials]
+    for arm, trial in sorted(trials, key=lambda pair: -pair[1].seconds)[:count]:
+        yield wrapped(f"{duration(trial.seconds):>12} {_named(arm, trial)}", width, " " * INDENT)
+
+
+def wrapped(text: str, width: int, indent: str = "") -> str:
+    """A line, broken where it is too long.
+
+    Args:
+        text: Without line breaks.
+        width: Of the terminal.
+        indent: Before all but the first of the lines that it becomes.
+    """
+    # `fill` would take leading blanks for text that may go.
+    return textwrap.fill(
+        one_line(text), max(width, 20), subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
+def _named(arm: ArmRecord, trial: TrialRecord) -> str:
+    return f"{arm.labels[0]}, seed {trial.seed} ({trial.digest[:12]})"
+
+
+_Column = tuple[str, list[str]]
+
+
+def _joined(groups: Sequence[Sequence[_Column]]) -> list[_Column]:
+    return [column for group in groups for column in group]
+
+
+def _parts(labels: _Column, groups: Sequence[list[_Column]], width: int) -> list[list[list[_Column]]]:
+    parts: list[list[list[_Column]]] = []
+    for group in groups:
+        if parts and _width(_lines([labels, *_joined([*parts[-1], group])])) <= width:
+            parts[-1].append(group)
+        else:
+            parts.append([group])
+    return parts
+
+
+def _lines(columns: Sequence[_Column], width: int | None = None) -> str:
+    headings = [heading for heading, _ in columns]
+    rows = list(zip(*(cells for _, cells in columns), strict=True))
+    text = tabulate(rows, headings, disable_numparse=True, stralign="left")
+    if width is None or _width(text) <= width:
+        return text
+    # Labels and what was printed may be of any length; each gives way by as much as is needed.
+    widest = [max(map(wcswidth, (heading, *cells))) for heading, cells in columns]
+    limits = list(widest)
+    while sum(limits) + 2 * (len(limits) - 1) > width and max(limits) > LEAST_LABEL_WIDTH:
+        limits[limits.index(max(limits))] -= 1
+    return tabulate(
+        rows, headings, disable_numparse=True, stralign="left", maxcolwidths=limits, maxheadercolwidths=limits
+    )
+
+
+def _width(text: str) -> int:
+    return max(map(wcswidth, text.splitlines()))
