@@ -12,6 +12,7 @@ from tlbench.comparison import ALL_ARMS, FailOn, compare
 from tlbench.environment import Surroundings
 from tlbench.errors import ConfigurationError
 from tlbench.report.comparisons import describe
+from tlbench.report.gathering import comparison_record
 from tlbench.results import Scores
 
 
@@ -152,7 +153,7 @@ def test_disjoint_runs_have_arms_missing_and_new(make_run):
     assert {"one": "missing", "other": "new"} == {change.name: change.status for change in comparison.claims}
     assert comparison.step_time is None
     assert [] == comparison.failures(FailOn(accuracy=True, claims=True, speed=1.0))
-    assert "1 new, 1 missing" in describe(comparison, FailOn())
+    assert "1 new, 1 missing" in describe(comparison_record(comparison, FailOn()))
 
 
 def test_an_arm_of_another_recipe_is_matched_by_its_label(make_run):
@@ -227,7 +228,8 @@ def test_the_page_names_what_has_moved_first(run_of, healthy):
     moved = healthy.copy()
     moved[3] -= 0.08
 
-    page = describe(compare(run_of(healthy[:, :4]), run_of(moved[:, :4])), FailOn(accuracy=True))
+    comparison = compare(run_of(healthy[:, :4]), run_of(moved[:, :4]))
+    page = describe(comparison_record(comparison, FailOn(accuracy=True)))
 
     lines = page.splitlines()
     assert next(line for line in lines if line.startswith("arm ") and "regressed" in line).startswith("arm 3")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 # pytester forgets what an inner run imports, and compiled modules cannot be imported twice.
 import keras  # noqa: F401
@@ -20,7 +22,12 @@ import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
 import statsmodels.stats.power  # noqa: F401
 
+from click.testing import CliRunner
+
 import tlbench.training  # noqa: F401
+
+from tlbench.cli import main
+from tlbench.report import content
 
 
 PEBBLE = Path(__file__).with_name("pebble.py").read_text()
@@ -49,7 +56,7 @@ def pytest_tlbench_profiles():
 STUDY = '''
 import pytest
 from tlbench.claims import score
-from tlbench.report.figures import Figure
+from tlbench.report.figures import Curves
 from tlbench.report.tables import Column, Row, Table
 
 FROZEN = ("entry", "middle", "exit")
@@ -66,7 +73,7 @@ def rates(study):
     return Table("Table A", "two arms", "arm", (Column("accuracy"),), tuple(rows))
 
 def curves(study):
-    return Figure("Figure A", "two curves", study.random("fast"), study.transferred("moved", frozen=FROZEN))
+    return Curves("Figure A", "two curves", study.random("fast"), study.transferred("moved", frozen=FROZEN))
 
 @pytest.mark.tlbench_table(declare=rates)
 def test_rates(table):
@@ -112,22 +119,24 @@ def test_a_study_runs_in_a_project_of_its_own(project):
             "arm *accuracy *by seed *published*",
             "*Figure A: two curves*",
             "*tlbench verdicts*",
-            "supported *test_better[[]0.01[]]: A network that moves learns more than one that does not.",
+            "supported *test_better[[]0.01[]]: A network that moves learns more*",
         ]
     )
     results = json.loads((project.path / "out" / "results.json").read_text())
-    assert 1 == results["schema_version"]
-    assert ["supported"] == [verdict["outcome"] for verdict in results["verdicts"]]
-    assert 6 == len(results["tables"]["Table A"])
+    assert ["supported"] == [claim["outcome"] for claim in results["claims"]]
+    assert ["Table A"] == [table["name"] for table in results["tables"]]
+    assert 10 == sum(len(arm["trials"]) for arm in results["arms"])
     written = {path.name for path in (project.path / "out").iterdir()}
-    assert {"table-a.md", "table-a.csv", "table-a.json", "figure-a.png", "figure-a.json", "report.md"} < written
+    assert {"report.html", "report.md", "table-a.md", "table-a.csv", "table-a.tex"} < written
+    assert {"figure-a.png", "figure-a.svg", "figure-a.csv"} < written
 
     second = project.runpytest("--tlbench-report", "again")
 
     second.assert_outcomes(passed=3)
     second.stdout.fnmatch_lines(["tlbench plan: 10 trials, 10 stored, 0 to train"])
     second.stdout.no_fnmatch_line("*trial 1/*")
-    assert results == json.loads((project.path / "again" / "results.json").read_text())
+    again = json.loads((project.path / "again" / "results.json").read_text())
+    assert results | {"created": ""} == again | {"created": ""}
 
 
 @pytest.mark.slow
@@ -205,10 +214,10 @@ def test_what_is_missing_is_forecast_and_held_against_what_it_took(project):
             "tlbench plan: 7 trials, 3 stored, 4 to train, about * s",
             "*Table A: two arms*",
             "Trained 4 trials in * s; predicted * s (ratio *.*)",
-            "Written to *",
+            "The report is *",
         ]
     )
-    third.stdout.fnmatch_lines(["tlbench plan: 7 trials, 7 stored, 0 to train", "Written to *"])
+    third.stdout.fnmatch_lines(["tlbench plan: 7 trials, 7 stored, 0 to train", "The report is *"])
     third.stdout.no_fnmatch_line("Trained*")
 
 
@@ -269,6 +278,100 @@ def test_a_refuted_claim_fails_and_still_has_its_row(project):
 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*AssertionError: refuted*", "*Table A*", "refuted *test_better*"])
+
+
+def test_one_trial_is_repeated_by_the_command_that_the_report_prints(project):
+    """It ends in the same bits, from its stored source, and nothing in the store changes."""
+    project.runpytest("--tlbench-report", "out", "--tlbench-seeds", "2")
+    report = content.load(project.path / "out" / "results.json")
+    (moved,) = (arm for arm in report.arms if arm.labels == ("moved",))
+    command = content.repeat_command(report, moved.trials[1])
+    before = {path: path.stat().st_mtime_ns for path in (project.path / ".tlbench").rglob("*") if path.is_file()}
+
+    assert ["pytest", "--tlbench-seeds", "2", "--tlbench-repeat", moved.trials[1].digest[:12]] == shlex.split(command)
+    repeated = project.runpytest(*shlex.split(command)[1:])
+
+    assert 0 == repeated.ret
+    repeated.stdout.fnmatch_lines(
+        [
+            "*trial 1/1 [[]moved, seed 1[]]*",
+            f"moved, seed 1 ({moved.trials[1].digest[:12]}), again: accuracy *",
+            "stored: accuracy *",
+            "All probabilities of the test images are the same, bit for bit.",
+        ]
+    )
+    repeated.stdout.no_fnmatch_line("*pretraining*")
+    assert before == {
+        path: path.stat().st_mtime_ns for path in (project.path / ".tlbench").rglob("*") if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, "zebra"])
+def test_a_digest_of_no_trial_cannot_be_repeated(project, digest):
+    """The message says how many trials there are, and where they are listed."""
+    result = project.runpytest(f"--tlbench-repeat={digest or ' '}", "--tlbench-seeds", "1")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["ERROR: --tlbench-repeat must be the beginning of one trial's digest*--tlbench-plan*"])
+
+
+def test_a_report_is_made_again_without_training(project):
+    """From the store or from results.json, the same files, byte for byte."""
+    project.runpytest("--tlbench-report", "out", "--tlbench-seeds", "2")
+    first = {path.name: path.read_bytes() for path in (project.path / "out").iterdir()}
+
+    for source, folder in ((".tlbench", "from-store"), ("out/results.json", "from-results")):
+        made = CliRunner().invoke(main, ["report", source, "--to", folder])
+
+        assert 0 == made.exit_code, made.output
+        assert f"The report is {folder}/report.html" in made.output
+        assert first == {path.name: path.read_bytes() for path in (project.path / folder).iterdir()}
+
+
+def test_a_report_of_no_run_cannot_be_made(tmp_path):
+    """The message says what to name."""
+    made = CliRunner().invoke(main, ["report", str(tmp_path)])
+
+    assert 2 == made.exit_code
+    assert "name a results.json or the store of a run" in made.output
+
+
+def test_a_selection_without_tests_writes_no_report(project):
+    """What an earlier run has written stays."""
+    project.runpytest("--tlbench-seeds", "1")
+    before = (project.path / ".tlbench" / "report" / "results.json").read_bytes()
+
+    result = project.runpytest("-k", "nothing")
+
+    assert pytest.ExitCode.NO_TESTS_COLLECTED == result.ret
+    assert before == (project.path / ".tlbench" / "report" / "results.json").read_bytes()
+
+
+def test_a_single_claim_has_a_report_of_its_own(project):
+    """Without the tables and figures that were not asked for."""
+    project.runpytest("-k", "better", "--tlbench-seeds", "2")
+    report = content.load(project.path / ".tlbench" / "report" / "results.json")
+
+    assert (("test_better[0.01]",), (), ()) == (
+        tuple(claim.name for claim in report.claims),
+        report.tables,
+        report.figures,
+    )
+    assert {"fast", "slow"} == {label for arm in report.arms for label in arm.labels}
+
+
+def test_verdicts_are_properties_in_junits_xml(project):
+    """Of the test that asked for them."""
+    project.runpytest("--junitxml", "junit.xml", "--tlbench-seeds", "2")
+    cases = ET.parse(project.path / "junit.xml").iter("testcase")
+    properties = {
+        case.get("name"): {each.get("name"): each.get("value") for each in case.iter("property")} for case in cases
+    }
+
+    assert {"tlbench_outcome", "tlbench_effect", "tlbench_difference", "tlbench_p"} == set(
+        properties["test_better[0.01]"]
+    )
+    assert {} == properties["test_rates"]
 
 
 def test_a_claim_on_a_class_that_the_data_lack_is_skipped(project):
@@ -456,7 +559,7 @@ def test_a_run_is_saved_and_compared_with_a_later_one(project):
         ]
     )
     page = (project.path / ".tlbench" / "report" / "comparison.md").read_text()
-    assert "| test_better[0.01] | same" in page
+    assert r"| test\_better\[0.01\] | same" in page
 
     (saved,) = project.path.glob(".tlbench/baselines/*/0001_before.json")
     saved.parent.rename(saved.parent.with_name("elsewhere"))
@@ -531,7 +634,7 @@ def test_seeds_are_added_to_what_few_do_not_decide(project):
     result = project.runpytest("-k", "better", "--tlbench-seeds", "2", "--tlbench-max-seeds", "4")
 
     result.stdout.fnmatch_lines(["tlbench: *2 seeds, up to 4 where they do not decide", "tlbench plan: 4 trials*"])
-    result.stdout.fnmatch_lines(["inconclusive*test_better*", "*by seed 0: *, 3: *", "*on macro-F1 *"])
+    result.stdout.fnmatch_lines(["inconclusive*test_better*", "*by seed*0: *", "*3: *", "*on macro-F1 *"])
     assert 8 == len(list(project.path.glob(".tlbench/results/*/*/result.json")))
 
 

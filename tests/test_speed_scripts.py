@@ -233,8 +233,7 @@ def run_of(seconds, accuracies, outcomes):
         }
         for digest, accuracy in accuracies.items()
     }
-    verdicts = [{"claim": claim, "outcome": outcome} for claim, outcome in outcomes.items()]
-    return study.Run(seconds, {"verdicts": verdicts}, trials)
+    return study.Run(seconds, outcomes, trials)
 
 
 def test_both_paths_of_a_study_are_compared_by_time_and_by_what_they_say():

@@ -181,7 +181,7 @@ OPTIONS = (
 # and workers, which the plan is not known to.
 LEFT_OUT = {
     *("--tlbench-compare", "--tlbench-compare-fail", "--tlbench-save", "--tlbench-report", "--tlbench-repeat"),
-    *("-n", "--numprocesses", "--dist", "--junitxml", "--junit-xml"),
+    *("-n", "--numprocesses", "--dist", "--junitxml", "--junit-xml", "--basetemp"),
 }
 
 claim_key = pytest.StashKey["Claim"]()
@@ -762,7 +762,7 @@ def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:
     for drawn in report.figures:
         reporter.section(terminal.wrapped(f"{drawn.name}: {drawn.title}", width - 10).partition("\n")[0])
         reporter.write_line(terminal.figure(drawn, width))
-    reporter.section("tlbench verdicts")
+    reporter.section("tlbench verdicts" if report.claims else "tlbench")
     colours = {"supported": {"green": True}, "refuted": {"red": True}, "inconclusive": {"yellow": True}}
     for record in report.claims:
         reporter.write(f"{record.outcome:{terminal.INDENT}}", **colours[record.outcome])

@@ -26,6 +26,8 @@ import numpy as np
 
 from tabulate import tabulate
 
+from tlbench.report import content, files
+
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,18 +38,13 @@ class Run:
 
     Attributes:
         seconds: Wall time of the process.
-        report: What it wrote to results.json.
+        verdicts: Outcomes by claim.
         trials: What the store's result.json says of each trial, by digest.
     """
 
     seconds: float
-    report: dict[str, Any]
+    verdicts: dict[str, str]
     trials: dict[str, dict[str, Any]]
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """Outcomes by claim."""
-        return {verdict["claim"]: verdict["outcome"] for verdict in self.report["verdicts"]}
 
 
 def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | None = None) -> Run:
@@ -79,7 +76,7 @@ def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | N
     trials = [json.loads(path.read_text(encoding="utf-8")) for path in results]
     return Run(
         seconds,
-        json.loads((report / "results.json").read_text(encoding="utf-8")),
+        {claim.name: claim.outcome for claim in content.load(report / files.RESULTS).claims},
         {trial["digest"]: trial for trial in trials},
     )
 

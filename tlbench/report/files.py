@@ -7,8 +7,9 @@ import io
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
-from tlbench.report import html, latex, markdown
+from tlbench.report import comparisons, html, latex, markdown
 from tlbench.report.drawing import picture
+from tlbench.report.escaping import one_line
 from tlbench.report.figures import all_figures
 from tlbench.report.names import file_name
 
@@ -42,15 +43,17 @@ def write(report: Report, folder: Path) -> None:
             name = file_name(table.name)
             _write(folder / f"{name}.md", markdown.table(table) + "\n")
             _write(folder / f"{name}.tex", latex.table(table, report.data))
-            _write(folder / f"{name}.csv", _csv(table.records()))
+            _write(folder / f"{name}.csv", as_csv(table.records()))
         figures = all_figures(report)
         pictures = {figure.name: picture(figure) for figure in figures}
         for figure in figures:
             name = file_name(figure.name)
-            _write(folder / f"{name}.csv", _csv(figure.records()))
+            _write(folder / f"{name}.csv", as_csv(figure.records()))
             _write(folder / f"{name}.svg", pictures[figure.name].svg)
             (folder / f"{name}.png").write_bytes(pictures[figure.name].png)
         _write(folder / "report.md", markdown.page(report, figures))
+        if report.comparison:
+            _write(folder / "comparison.md", f"# Comparison\n\n{comparisons.describe(report.comparison, 'github')}\n")
         _write(folder / PAGE, html.page(report, figures, pictures))
     except OSError as error:
         msg = f"The report cannot be written; choose another folder with --tlbench-report. Received: {error}"
@@ -72,7 +75,12 @@ def _write(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def _csv(records: Iterable[Mapping[str, Any]]) -> str:
+def as_csv(records: Iterable[Mapping[str, Any]]) -> str:
+    """Records as CSV, the first one's keys as headings.
+
+    Args:
+        records: All of the same keys.
+    """
     # Spreadsheets run what starts like a formula; defusedcsv puts an apostrophe before it.
     from defusedcsv import csv
 
@@ -80,5 +88,6 @@ def _csv(records: Iterable[Mapping[str, Any]]) -> str:
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(records[0] if records else ())
-    writer.writerows(record.values() for record in records)
+    for record in records:
+        writer.writerow(one_line(value).strip() if isinstance(value, str) else value for value in record.values())
     return file.getvalue()

@@ -6,6 +6,10 @@ import hashlib
 import re
 
 
+# The report's own files, and what Windows keeps for devices.
+RESERVED = re.compile(r"report|results|comparison|con|prn|aux|nul|(com|lpt)\d")
+
+
 def file_name(name: str) -> str:
     """A name as part of a file's, without its suffix.
 
@@ -14,4 +18,6 @@ def file_name(name: str) -> str:
     """
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80]
     plain = re.sub(r"\s+", "-", name.strip().lower())
-    return slug if slug == plain else f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:6]}".strip("-")
+    if slug == plain and slug and not RESERVED.fullmatch(slug):
+        return slug
+    return f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:6]}".strip("-")
