@@ -52,8 +52,9 @@ class Log:
         self.events.append(("started", trial.seed))
         self.on_start(trial)
 
-    def epoch_ended(self, trial, epoch):
+    def epoch_ended(self, trial, epoch, accuracy):
         """Told from the other process."""
+        assert 0 <= accuracy <= 1
         self.events.append((f"epoch {epoch}", trial.seed))
 
     def trial_ended(self, trial, result):

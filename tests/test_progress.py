@@ -28,11 +28,11 @@ def test_a_trial_is_numbered_and_named(progress, make_trial, lines):
 
 
 def test_epochs_are_counted(progress, make_trial, lines):
-    """Out of those of the recipe."""
+    """Out of those of the recipe, with the accuracy; the name comes last, where a narrow terminal cuts it."""
     progress.trial_started(make_trial())
-    progress.epoch_ended(make_trial(), 1)
+    progress.epoch_ended(make_trial(), 1, 0.613)
 
-    assert "trial 1/2 [an arm, seed 0], epoch 1/2" == lines[-1][0]
+    assert ("trial 1/2, epoch 1/2, 61.3% [an arm, seed 0]", True) == lines[-1]
 
 
 def test_the_time_left_is_that_of_like_trials(progress, make_trial, make_result, lines):
@@ -66,8 +66,8 @@ def test_a_stopwatch_runs_from_the_first_start_to_the_last_end(make_trial, make_
         def trial_started(self, trial):
             told.append(("started", trial))
 
-        def epoch_ended(self, trial, epoch):
-            told.append((epoch, trial))
+        def epoch_ended(self, trial, epoch, accuracy):
+            told.append((epoch, accuracy, trial))
 
         def trial_ended(self, trial, result):
             told.append((result.seconds, trial))
@@ -80,10 +80,10 @@ def test_a_stopwatch_runs_from_the_first_start_to_the_last_end(make_trial, make_
     before = watch.seconds
     for trial in (first, second):
         watch.trial_started(trial)
-        watch.epoch_ended(trial, 1)
+        watch.epoch_ended(trial, 1, 0.5)
         watch.trial_ended(trial, make_result())
     watch.trial_started(cut_short)
 
     assert (0.0, 7.5, [first, second]) == (before, watch.seconds, watch.trained)
-    assert [("started", first), (1, first), (1.0, first)] == told[:3]
+    assert [("started", first), (1, 0.5, first), (1.0, first)] == told[:3]
     assert 7 == len(told)

@@ -24,7 +24,7 @@ class Log:
         """Part of the listener's protocol, as the others."""
         self.started.append(trial)
 
-    def epoch_ended(self, _trial, _epoch):
+    def epoch_ended(self, _trial, _epoch, _accuracy):
         """Of no interest here."""
 
     def trial_ended(self, trial, _result):

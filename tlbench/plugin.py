@@ -605,6 +605,8 @@ class Plugin:
         if reporter is None or self._worker or self._config.get_verbosity() < 0:
             return lambda _line, _passing: None
 
+        from tlbench.report import terminal
+
         capture = self._config.pluginmanager.get_plugin("capturemanager")
 
         def tell(line: str, passing: bool) -> None:
@@ -614,7 +616,8 @@ class Plugin:
                     reporter.ensure_newline()
                     reporter.write_line(f"  {line}")
                 elif reporter.isatty:
-                    reporter.rewrite(f"  {line}", erase=True)
+                    # A line that is too long would be broken, and no longer be replaced by the next.
+                    reporter.rewrite(terminal.cut(f"  {line}", reporter._tw.fullwidth - 1), erase=True)  # noqa: SLF001
 
         return tell
 

@@ -51,9 +51,11 @@ class Progress:
         self._running[trial.digest] = self._begun, time.perf_counter()
         self._tell(self._line(trial), True)
 
-    def epoch_ended(self, trial: Trial, epoch: int) -> None:
-        """So many epochs are done."""
-        self._tell(f"{self._line(trial)}, epoch {epoch}/{trial.recipe.epochs}{self._left()}", True)
+    def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
+        """So many epochs are done; the accuracy is that on the validation images."""
+        # The name comes last: a narrow terminal cuts it, and nothing else.
+        number, name = self._numbered(trial)
+        self._tell(f"{number}, epoch {epoch}/{trial.recipe.epochs}, {accuracy:.1%}{self._left()} {name}", True)
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""
@@ -65,9 +67,12 @@ class Progress:
         self._tell(f"{line}: {outcome}, {result.seconds:.1f} s{self._left()}", False)
 
     def _line(self, trial: Trial) -> str:
+        return " ".join(self._numbered(trial))
+
+    def _numbered(self, trial: Trial) -> tuple[str, str]:
         label = self._labels.get(trial.digest, ["outside the plan"])[0]
         number, _ = self._running.get(trial.digest, (self._begun, 0.0))
-        return f"trial {number}/{max(self._total, self._begun)} [{label}]"
+        return f"trial {number}/{max(self._total, self._begun)}", f"[{label}]"
 
     def _left(self) -> str:
         known = [value for values in self._seconds.values() for value in values]
@@ -110,9 +115,9 @@ class Stopwatch:
             self._started = time.perf_counter()
         self._listener.trial_started(trial)
 
-    def epoch_ended(self, trial: Trial, epoch: int) -> None:
+    def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
         """So many epochs are done."""
-        self._listener.epoch_ended(trial, epoch)
+        self._listener.epoch_ended(trial, epoch, accuracy)
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from tlbench import backends, tasks, transfer
+from tlbench import backends, metrics, tasks, transfer
 from tlbench.networks import flows
 from tlbench.results import Result
 
@@ -49,7 +49,7 @@ class ReferenceTrainer:
         trial: Trial,
         dataset: Dataset,
         source: Weights | None,
-        on_epoch: Callable[[int], None] = lambda _epoch: None,
+        on_epoch: Callable[[int, float], None] = lambda _epoch, _accuracy: None,
     ) -> tuple[Result, Weights]:
         """Train one trial; see `tlbench.training.Trainer.train`.
 
@@ -80,7 +80,7 @@ class ReferenceTrainer:
             )
 
             batches = _Batches(training, min(trial.recipe.batch_size, len(training)), trial.seed)
-            epochs = _Epochs(batches, validation.take(), on_epoch)
+            epochs = _Epochs(batches, validation, on_epoch)
             rate = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: trial.recipe.rate(epoch))
             history = model.fit(
                 batches, epochs=trial.recipe.epochs, shuffle=False, callbacks=[rate, epochs], verbose=0
@@ -136,13 +136,14 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     """Shuffles before each epoch, times it, predicts after it, and stops where the loss or a weight is no number."""
 
-    def __init__(self, batches: _Batches, validation: NDArray[np.uint8], on_epoch: Callable[[int], None]) -> None:
+    def __init__(self, batches: _Batches, validation: Examples, on_epoch: Callable[[int, float], None]) -> None:
         super().__init__()
         self._batches = batches
         self.diverged = False
         self.seconds: list[float] = []
         self.probabilities: list[NDArray[np.float32]] = []
-        self._validation = validation
+        self._validation = validation.take()
+        self._validation_labels = validation.labels
         self._on_epoch = on_epoch
         self._started = 0.0
 
@@ -159,7 +160,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         # XLA's ReLU makes 0 of what is no number, and the loss is one again.
         if not (math.isfinite(loss) and all(np.isfinite(weight).all() for weight in weights)):
             self.diverged = self.model.stop_training = True
-        self._on_epoch(epoch + 1)
+        self._on_epoch(epoch + 1, metrics.accuracy(self._validation_labels, self.probabilities[-1]))
 
 
 def _predict_with_batch_statistics(model: keras.Model, test: Examples) -> NDArray[np.float32]:

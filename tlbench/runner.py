@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tlbench import backends
@@ -29,8 +30,8 @@ class Listener(Protocol):
     def trial_started(self, trial: Trial) -> None:
         """A trial begins."""
 
-    def epoch_ended(self, trial: Trial, epoch: int) -> None:
-        """So many epochs are done."""
+    def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
+        """So many epochs are done; the accuracy is that on the validation images, NaN where the run has diverged."""
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""
@@ -40,7 +41,7 @@ class Trainer(Protocol):
     """Trains one trial; see `tlbench.training.Trainer`."""
 
     def train(
-        self, trial: Trial, dataset: Dataset, source: Weights | None, on_epoch: Callable[[int], None]
+        self, trial: Trial, dataset: Dataset, source: Weights | None, on_epoch: Callable[[int, float], None]
     ) -> tuple[Result, Weights]:
         """The result and the last weights of a trial."""
 
@@ -98,7 +99,7 @@ class LocalTraining:
         if self._trainer is None:
             self._trainer = self._setup.make_trainer()
         result, weights = self._trainer.train(
-            trial, dataset, self._source_weights(trial), lambda epoch: self._listener.epoch_ended(trial, epoch)
+            trial, dataset, self._source_weights(trial), partial(self._listener.epoch_ended, trial)
         )
         self.store.save(trial, result, weights)
         self._listener.trial_ended(trial, result)

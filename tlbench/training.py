@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from tlbench import backends, prefixes, tasks, transfer
+from tlbench import backends, metrics, prefixes, tasks, transfer
 from tlbench.networks import flows, imagenet
 from tlbench.prefixes import Prefix, PrefixCache
 from tlbench.results import Result
@@ -67,7 +67,7 @@ class Trainer:
         trial: Trial,
         dataset: Dataset,
         source: Weights | None,
-        on_epoch: Callable[[int], None] = lambda _epoch: None,
+        on_epoch: Callable[[int, float], None] = lambda _epoch, _accuracy: None,
     ) -> tuple[Result, Weights]:
         """Train one trial.
 
@@ -75,7 +75,8 @@ class Trainer:
             trial: What to train.
             dataset: The dataset of `trial.data`.
             source: Weights of its source, None where it starts from random ones.
-            on_epoch: Called with the number of epochs done after each.
+            on_epoch: Called after each epoch with the number of those done and the validation accuracy, which is NaN
+                where the run has diverged.
 
         Returns:
             The result and the last weights.
@@ -96,7 +97,15 @@ class Trainer:
             compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images))
             before = compiled.reset(trial, source)
             rows = self._rows(compiled, trial, before, (training, validation, test), parts)
-            run = compiled.run(trial.recipe, trial.seed, rows[0], training.labels, rows[1], rows[2], on_epoch)
+            run = compiled.run(
+                trial.recipe,
+                trial.seed,
+                rows[0],
+                training.labels,
+                rows[1],
+                rows[2],
+                lambda epoch, outputs: on_epoch(epoch, metrics.accuracy(validation.labels, outputs)),
+            )
             after = transfer.read(compiled.model)
 
         transfer.check_frozen(before, after, compiled.frozen)
@@ -261,7 +270,7 @@ class _Compiled:
         labels: NDArray[np.int64],
         validation: Rows,
         test: Rows,
-        on_epoch: Callable[[int], None],
+        on_epoch: Callable[[int, NDArray[np.float32]], None],
     ) -> _Run:
         """Train for all epochs and predict."""
         run = _Run([], [], [], [], *(np.empty((0, self._labels), np.float32),) * 2)
@@ -279,7 +288,7 @@ class _Compiled:
             run.validation_probabilities.append(self._predict(validation, batch_size))
             # XLA's ReLU makes 0 of what is no number, and the loss is one again.
             run.diverged = not (math.isfinite(run.loss[-1]) and self._weights_are_numbers())
-            on_epoch(epoch + 1)
+            on_epoch(epoch + 1, run.validation_probabilities[-1])
             if run.diverged:
                 break
 

@@ -155,7 +155,7 @@ class Processes:
         if message == "started":
             self._listener.trial_started(trial)
         elif message == "epoch":
-            self._listener.epoch_ended(trial, content)
+            self._listener.epoch_ended(trial, *content)
         elif message == "ended":
             self._listener.trial_ended(trial, content)
         else:
@@ -224,8 +224,8 @@ class _Messenger:
     def trial_started(self, _trial: Trial) -> None:
         self._connection.send(("started", None))
 
-    def epoch_ended(self, _trial: Trial, epoch: int) -> None:
-        self._connection.send(("epoch", epoch))
+    def epoch_ended(self, _trial: Trial, epoch: int, accuracy: float) -> None:
+        self._connection.send(("epoch", (epoch, accuracy)))
 
     def trial_ended(self, _trial: Trial, result: Result) -> None:
         self._connection.send(("ended", result))

@@ -88,6 +88,21 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
     )
 
 
+def cut(text: str, width: int) -> str:
+    """The beginning of a line that is too long, with dots at its end.
+
+    Args:
+        text: Without line breaks.
+        width: Of the terminal.
+    """
+    text = one_line(text)
+    if wcswidth(text) <= width:
+        return text
+    while text and wcswidth(text) > width - 3:
+        text = text[:-1]
+    return f"{text}..."
+
+
 def _named(arm: ArmRecord, trial: TrialRecord) -> str:
     return f"{arm.labels[0]}, seed {trial.seed} ({trial.digest[:12]})"
 
