@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.poster import LEARNING_RATES, TABLE_1, initialised, table_of_scores
 from tlbench.claims import ACCURACY, LOSS, MACRO_F1, score
+from tlbench.report.figures import Calibration, Lines, Point
 
 
 if TYPE_CHECKING:
@@ -25,6 +26,22 @@ def table_1(study: Study) -> Table:
     )
 
 
+def learning_rates(study: Study) -> Lines:
+    def points(weights: str) -> tuple[Point, ...]:
+        return tuple(
+            Point(rate, score(initialised(study, weights, rate)), TABLE_1[weights, rate][0]) for rate in LEARNING_RATES
+        )
+
+    series = tuple((f"{weights} weights", points(weights)) for weights in ("random", "transferred"))
+    title = "accuracy with random and transferred weights over learning rates"
+    return Lines("Learning rates", title, "learning rate", "accuracy", series, published_by="poster")
+
+
+def calibration(study: Study) -> Calibration:
+    arms = tuple(initialised(study, weights, study.recipe.learning_rate) for weights in ("random", "transferred"))
+    return Calibration("Calibration", "what the probabilities of random and transferred weights are worth", arms)
+
+
 def transferred_beats_random(study: Study, learning_rate: float) -> Claim:
     transferred = initialised(study, "transferred", learning_rate)
     return score(transferred).beats(score(initialised(study, "random", learning_rate)))
@@ -34,6 +51,18 @@ def transferred_beats_random(study: Study, learning_rate: float) -> Claim:
 def test_table_1(table):
     """Every learning rate is trained from random and from transferred weights."""
     assert table.filled
+
+
+@pytest.mark.tlbench_figure(declare=learning_rates)
+def test_learning_rates(figure):
+    """Every learning rate is trained from either weights, or has diverged."""
+    assert all(point.cell.filled for point in figure.points)
+
+
+@pytest.mark.tlbench_figure(declare=calibration)
+def test_calibration(figure):
+    """The error is a share, of every seed that has not diverged."""
+    assert all(0 <= error <= 1 for series in figure.series for error in series.errors.values())
 
 
 @pytest.mark.tlbench_claim(declare=transferred_beats_random)

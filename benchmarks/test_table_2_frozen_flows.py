@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.poster import NEGLIGIBLE, TABLE_2, frozen, table_of_scores
 from tlbench.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, score
+from tlbench.report.figures import Bar, Bars
 
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ def table_2(study: Study) -> Table:
     )
 
 
+def frozen_flows(study: Study) -> Bars:
+    bars = tuple(Bar(flows, score(frozen(study, flows)), TABLE_2[flows][0]) for flows in TABLE_2)
+    title = "accuracy of transferred weights with flows frozen"
+    return Bars("Frozen flows", title, "frozen flows", "accuracy", bars, published_by="poster")
+
+
 def entry_beats_entry_and_middle(study: Study) -> Claim:
     return score(frozen(study, "entry")).beats(score(frozen(study, "entry+middle")))
 
@@ -44,6 +51,12 @@ def none_is_at_least_as_good_as_entry(study: Study) -> Claim:
 def test_table_2(table):
     """Every set of frozen flows is trained."""
     assert table.filled
+
+
+@pytest.mark.tlbench_figure(declare=frozen_flows)
+def test_frozen_flows(figure):
+    """Every set of frozen flows is trained, or has diverged."""
+    assert all(bar.cell.filled for bar in figure.bars)
 
 
 @pytest.mark.tlbench_claim(declare=entry_beats_entry_and_middle)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import CAT_DOG, COLUMNS, EIGHT_CLASSES, PERSON_OTHER, TABLE_4, direct, moved
+from benchmarks.poster import CAT_DOG, COLUMNS, EIGHT_CLASSES, PERSON_OTHER, TABLE_3, TABLE_4, direct, moved
 from tlbench.claims import ACCURACY, LOSS, score
-from tlbench.report.tables import Column, Row, Table
+from tlbench.report.figures import Matrix, Pair
+from tlbench.report.tables import Column, Row, Table, number
 
 
 if TYPE_CHECKING:
@@ -48,6 +49,19 @@ def gain(study: Study, source: Task, target: Task, flows: str) -> Quantity:
     return score(moved(study, source, target, flows)) - score(direct(study, target))
 
 
+def gains(study: Study) -> Matrix:
+    pairs = []
+    for frozen in ("all", "none"):
+        for (source, target), (accuracy, _) in TABLE_4.items():
+            # As in Table 4: what the poster printed is taken for the arm with everything but the head frozen.
+            printed = (number(accuracy) or 0) - (number(TABLE_3[target][0]) or 0) if frozen == "all" else None
+            published = None if printed is None else f"{100 * printed:.1f}%"
+            quantity = gain(study, source, target, frozen)
+            pairs.append(Pair(f"frozen {frozen}", source.name, target.name, quantity, published))
+    title = "gain in accuracy of a task from a network that was trained on another"
+    return Matrix("Gains", title, "original task", "new task", "gain", tuple(pairs), published_by="poster")
+
+
 def general_to_specific_gains_more(study: Study, frozen: str) -> Claim:
     to_specific = gain(study, EIGHT_CLASSES, PERSON_OTHER, frozen) + gain(study, EIGHT_CLASSES, CAT_DOG, frozen)
     to_general = gain(study, PERSON_OTHER, EIGHT_CLASSES, frozen) + gain(study, CAT_DOG, EIGHT_CLASSES, frozen)
@@ -62,6 +76,12 @@ def direct_beats_specific_to_general(study: Study, source: Task) -> Claim:
 def test_table_4(table):
     """Every pair of tasks is trained, with everything but the head frozen and with nothing frozen."""
     assert table.filled
+
+
+@pytest.mark.tlbench_figure(declare=gains)
+def test_gains(figure):
+    """Every pair of tasks has its gain, or a run has diverged."""
+    assert all(pair.cell.filled for pair in figure.pairs)
 
 
 @pytest.mark.tlbench_claim(declare=general_to_specific_gains_more)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.poster import EIGHT_CLASSES, PERSON_OTHER, TABLE_5, moved
 from tlbench.claims import f1, f1_lead, score
+from tlbench.report.figures import Confusion
 from tlbench.report.tables import Column, Row, Table
 
 
@@ -32,6 +33,13 @@ def table_5(study: Study) -> Table:
     )
 
 
+def confusion(study: Study) -> Confusion:
+    arm = moved(study, PERSON_OTHER, EIGHT_CLASSES, "all")
+    labels = EIGHT_CLASSES.labels_of(study.class_names)
+    title = f"what {arm.label} takes for what"
+    return Confusion("Confusion", title, arm, labels, TABLE_5, published_by="poster")
+
+
 def person_leads(study: Study) -> Claim:
     return score(moved(study, PERSON_OTHER, EIGHT_CLASSES, "all"), f1_lead("person")).is_positive()
 
@@ -40,6 +48,13 @@ def person_leads(study: Study) -> Claim:
 def test_table_5(table):
     """Every class has its F1."""
     assert table.filled
+
+
+@pytest.mark.tlbench_figure(declare=confusion)
+def test_confusion(figure):
+    """Every class has images, unless every run has diverged."""
+    rows = [sum(row) for row in figure.counts]
+    assert all(rows) or not any(rows)
 
 
 @pytest.mark.tlbench_claim(declare=person_leads)

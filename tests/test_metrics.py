@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from tlbench.metrics import accuracy, f1_per_class, loss, macro_f1
+from tlbench.metrics import (
+    accuracy,
+    confusion,
+    expected_calibration_error,
+    f1_per_class,
+    loss,
+    macro_f1,
+    reliability,
+)
 
 
 # Three images of class 0, two of class 1, one of class 2; the third and the last are taken for class 1.
@@ -150,3 +158,42 @@ def test_labels_and_probabilities_have_to_fit(metric, labels, probabilities, rec
     """Shapes that don't belong together and labels without a column are refused, with what was received."""
     with pytest.raises(ValueError, match=received):
         metric(labels, probabilities)
+
+
+def test_confusion_counts_true_classes_in_rows():
+    """Two of class 0, one of them taken for class 1; one of class 1, taken rightly; none of class 2."""
+    probabilities = [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1]]
+
+    assert [[1, 1, 0], [0, 1, 0], [0, 0, 0]] == confusion([0, 0, 1], probabilities).tolist()
+
+
+def test_reliability_is_by_bins_of_confidence():
+    """Confidences 0.55 and 0.6 are in the sixth of ten bins, since each holds its upper end; 0.9 in the ninth."""
+    probabilities = [[0.55, 0.45], [0.4, 0.6], [0.9, 0.1]]
+
+    assert [(pytest.approx(0.575), 0.5, 2), (pytest.approx(0.9), 1.0, 1)] == reliability([0, 0, 0], probabilities, 10)
+
+
+def test_the_calibration_error_is_the_mean_distance():
+    """Two thirds of it |0.5 - 0.575|, one third |1 - 0.9| (Guo et al. 2017, eq. 3)."""
+    probabilities = [[0.55, 0.45], [0.4, 0.6], [0.9, 0.1]]
+
+    assert pytest.approx(2 / 3 * 0.075 + 1 / 3 * 0.1) == expected_calibration_error([0, 0, 0], probabilities, 10)
+
+
+def test_a_network_that_is_right_as_often_as_it_says_has_no_error():
+    """Three of four with a confidence of three quarters."""
+    assert pytest.approx(0) == expected_calibration_error([0, 0, 0, 1], [[0.75, 0.25]] * 4, 10)
+
+
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 40), st.integers(2, 5)), elements=st.floats(0.01, 1)),
+    st.integers(1, 20),
+)
+def test_the_calibration_error_is_a_share(scores, bins):
+    """Whatever is predicted, and every image is in one bin."""
+    probabilities = scores / scores.sum(axis=1, keepdims=True)
+    labels = np.arange(len(scores)) % scores.shape[1]
+
+    assert 0 <= expected_calibration_error(labels, probabilities, bins) <= 1
+    assert len(labels) == sum(count for _, _, count in reliability(labels, probabilities, bins))

@@ -12,12 +12,14 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 # pytester forgets what an inner run imports, and compiled modules cannot be imported twice.
+import jsonschema
 import keras  # noqa: F401
 import matplotlib.figure  # noqa: F401
 import numpy as np
 import pandas as pd  # noqa: F401
 import PIL.Image  # noqa: F401
 import pytest
+import schema
 import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
 import statsmodels.stats.power  # noqa: F401
@@ -123,6 +125,7 @@ def test_a_study_runs_in_a_project_of_its_own(project):
         ]
     )
     results = json.loads((project.path / "out" / "results.json").read_text())
+    jsonschema.validate(results, json.loads(schema.PATH.read_text(encoding="utf-8")))
     assert ["supported"] == [claim["outcome"] for claim in results["claims"]]
     assert ["Table A"] == [table["name"] for table in results["tables"]]
     assert 10 == sum(len(arm["trials"]) for arm in results["arms"])

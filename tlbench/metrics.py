@@ -75,6 +75,62 @@ def macro_f1(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(f1_per_class(labels, probabilities).mean())
 
 
+def confusion(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.int64]:
+    """How many images of each class are predicted as each.
+
+    Args:
+        labels: Integers, shape (N,).
+        probabilities: Shape (N, classes), finite.
+
+    Returns:
+        Shape (classes, classes): true classes in rows, predicted ones in columns.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    labels, probabilities = _checked(labels, probabilities)
+    classes = np.arange(probabilities.shape[1])
+    return np.asarray(confusion_matrix(labels, probabilities.argmax(axis=1), labels=classes), dtype=np.int64)
+
+
+def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int) -> list[tuple[float, float, int]]:
+    """How often predictions of some confidence are right (Guo et al. 2017, arXiv:1706.04599, section 2).
+
+    Args:
+        labels: Integers, shape (N,).
+        probabilities: Shape (N, classes), finite.
+        bins: Number of intervals of equal width, from 0 to 1, by the probability of the predicted class.
+
+    Returns:
+        Mean confidence, share of right predictions, and number of images of each bin that holds any.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    # Half-open from below, as in the paper: a confidence of 0.1 is in the first of ten.
+    numbers = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    found = []
+    for number in np.unique(numbers):
+        inside = numbers == number
+        found.append((float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum())))
+    return found
+
+
+def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int) -> float:
+    """Mean distance of confidence and accuracy over bins, weighted by their images (Guo et al. 2017, eq. 3).
+
+    Args:
+        labels: As of `reliability`, as the others.
+        probabilities: ...
+        bins: ...
+
+    Returns:
+        Between 0 and 1.
+    """
+    found = reliability(labels, probabilities, bins)
+    images = sum(count for _, _, count in found)
+    return sum(abs(right - confidence) * count for confidence, right, count in found) / images
+
+
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     labels = np.asarray(labels)
     probabilities = np.asarray(probabilities)

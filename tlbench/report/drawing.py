@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -77,12 +78,15 @@ def picture(drawn: Drawn) -> Picture:
     import cycler
     import matplotlib as mpl
 
+
     # Without pyplot: no window system is looked for and no figure is left open.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
     style: Any = STYLE | {"axes.prop_cycle": cycler.cycler(color=COLOURS)}
-    with mpl.rc_context(style):
+    with mpl.rc_context(style), warnings.catch_warnings():
+        # A name may hold what the font has no sign for: a box stands in its place, and the figure's text has it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         height = getattr(drawn, "height_inches", HEIGHT_INCHES)
         canvas = Canvas(figsize=(WIDTH_INCHES, height), layout="constrained")
         FigureCanvasAgg(canvas)

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tlbench.report.figures.bars import Bar, Bars, DrawnBars
+from tlbench.report.figures.calibration import Calibration, DrawnCalibration
+from tlbench.report.figures.changes import Changes
+from tlbench.report.figures.confusion import Confusion, DrawnConfusion
 from tlbench.report.figures.curves import Curves, DrawnCurves
+from tlbench.report.figures.forest import Forest
+from tlbench.report.figures.lines import DrawnLines, Lines, Point
+from tlbench.report.figures.matrix import DrawnMatrix, Matrix, Pair
 
 
 if TYPE_CHECKING:
@@ -20,10 +27,27 @@ if TYPE_CHECKING:
     from tlbench.results import Result
     from tlbench.trials import Arm, Trial
 
-__all__ = ["AnyFigure", "Curves", "Drawn", "DrawnCurves", "Figure", "all_figures", "caption"]
+__all__ = [
+    "AnyFigure",
+    "Bar",
+    "Bars",
+    "Calibration",
+    "Changes",
+    "Confusion",
+    "Curves",
+    "Drawn",
+    "Figure",
+    "Forest",
+    "Lines",
+    "Matrix",
+    "Pair",
+    "Point",
+    "all_figures",
+    "caption",
+]
 
 # All kinds that a report can hold: a new one is a new module and a line here.
-AnyFigure = DrawnCurves
+AnyFigure = DrawnCurves | DrawnLines | DrawnBars | DrawnMatrix | DrawnConfusion | DrawnCalibration
 
 
 class Figure(Protocol):
@@ -83,8 +107,13 @@ class Drawn(Protocol):
 
 
 def all_figures(report: Report) -> tuple[Drawn, ...]:
-    """A report's figures: those that tests declare, and those that every report has."""
-    return report.figures
+    """A report's figures: those that tests declare, one of all claims, and one of a comparison."""
+    found: list[Drawn] = list(report.figures)
+    if report.claims:
+        found.append(Forest(report.claims))
+    if report.comparison and report.comparison.trials:
+        found.append(Changes(report.comparison))
+    return tuple(found)
 
 
 def caption(drawn: Drawn, report: Report) -> str:

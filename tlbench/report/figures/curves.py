@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from tlbench.report.figures import marks
 from tlbench.statistics import epochs_to_match
 
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from tlbench.results import Result
     from tlbench.trials import Arm, Trial
+
+
+# Of each arm: more would be one grey area, and take long to draw.
+MOST_CURVES = 30
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,13 @@ class DrawnCurves:
     @property
     def caption(self) -> str:
         """What the lines are."""
-        return (
-            "Thin lines are seeds, thick ones their mean; solid on validation images, dotted on training images as "
-            "Keras reports it."
+        text = (
+            f"Thin lines are seeds, thick ones their mean: {self.arm} solid and {self.reference} dashed on validation "
+            "images, which are no test images; dotted on training images, as Keras reports it."
         )
+        if self.crossing is None:
+            return f"{text} The mean of {self.arm} does not reach the last one of {self.reference}."
+        return f"{text} The star is where the mean of {self.arm} reaches the last one of {self.reference}."
 
     def text(self) -> str:
         """Validation accuracy by epoch, and the epochs it took to match."""
@@ -149,15 +157,46 @@ class DrawnCurves:
                     "validation_accuracy": validation,
                 }
 
+    def mean(self, arm: str) -> tuple[float, ...]:
+        """Mean validation accuracy of an arm after each epoch; empty where no trial has finished."""
+        by_epoch = zip(*(curve.validation for curve in self.of(arm).values()), strict=False)
+        return tuple(statistics.fmean(epoch) for epoch in by_epoch)
+
+    @property
+    def crossing(self) -> int | None:
+        """The first epoch at which the arm's mean is the reference's last mean; None if never."""
+        arm, reference = self.mean(self.arm), self.mean(self.reference)
+        return epochs_to_match(arm, reference[-1]) if arm and reference else None
+
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
-        """Draw both arms' curves."""
+        """Draw both arms' curves, the level that the reference ends at, and where the arm's mean reaches it."""
+        from matplotlib.ticker import MaxNLocator
+
         axes = canvas.subplots()
-        for colour, arm in zip(("C0", "C1"), (self.arm, self.reference), strict=True):
-            for number, curve in enumerate(self.of(arm).values()):
+        for colour, style, arm in (("C0", "-", self.arm), ("C1", "--", self.reference)):
+            for curve in list(self.of(arm).values())[:MOST_CURVES]:
                 epochs = range(1, len(curve.validation) + 1)
-                # A label that starts with an underscore stays out of the legend.
-                axes.plot(epochs, curve.validation, color=colour, alpha=0.7, label="_" if number else arm)
-                axes.plot(epochs, curve.training, color=colour, alpha=0.5, linestyle=":")
-        axes.set(xlabel="epoch", ylabel="accuracy")
-        if self.curves:
-            axes.legend()
+                axes.plot(epochs, _percent(curve.validation), style, color=colour, alpha=0.35, linewidth=0.9)
+                axes.plot(epochs, _percent(curve.training), ":", color=colour, alpha=0.35, linewidth=0.9)
+            if mean := self.mean(arm):
+                epochs = range(1, len(mean) + 1)
+                training = [
+                    statistics.fmean(epoch)
+                    for epoch in zip(*(curve.training for curve in self.of(arm).values()), strict=False)
+                ]
+                axes.plot(epochs, _percent(mean), style, color=colour, linewidth=2.8, label=f"{arm}, validation")
+                axes.plot(epochs, _percent(training), ":", color=colour, linewidth=2.4, label=f"{arm}, training")
+        axes.set(xlabel="epoch", ylabel="accuracy (%)")
+        if not self.curves:
+            marks.nothing(axes)
+            return
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if self.crossing is not None:
+            level = 100 * self.mean(self.reference)[-1]
+            axes.axhline(level, color="#8a8a8a", linewidth=1.2, linestyle=(0, (6, 3)))
+            axes.plot([self.crossing], [100 * self.mean(self.arm)[self.crossing - 1]], "*", color="C0", markersize=17)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
+
+
+def _percent(values: Sequence[float]) -> list[float]:
+    return [100 * value for value in values]

@@ -1,0 +1,160 @@
+"""A score of several arms, a bar for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tlbench.report.figures import marks
+from tlbench.report.tables import Cell, Unit
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import matplotlib.figure
+
+    from tlbench.claims import Quantity
+    from tlbench.results import Result
+    from tlbench.trials import Arm, Trial
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a bar shows.
+
+    Attributes:
+        label: Below it.
+        quantity: What is measured.
+        published: What the study printed; None where nothing was.
+    """
+
+    label: str
+    quantity: Quantity
+    published: str | None = None
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A score of several arms, a bar for each.
+
+    Attributes:
+        name: For instance `"Frozen flows"`.
+        title: What it shows.
+        x_label: What the bars are.
+        y_label: What is measured.
+        bars: In order.
+        unit: Of what is measured.
+        published_by: Who printed what is published.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    bars: tuple[Bar, ...]
+    unit: Unit = "percent"
+    published_by: str = "published"
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Of all bars."""
+        return tuple(arm for bar in self.bars for arm in bar.quantity.arms)
+
+    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """What has to be trained to draw it."""
+        return tuple(trial for bar in self.bars for seed in seeds for trial in bar.quantity.trials(seed))
+
+    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnBars:
+        """The bars of the results there are."""
+        return DrawnBars(
+            kind="bars",
+            name=self.name,
+            title=self.title,
+            x_label=self.x_label,
+            y_label=self.y_label,
+            unit=self.unit,
+            published_by=self.published_by,
+            bars=tuple(DrawnBar(bar.label, Cell.of(bar.quantity, result, seeds, bar.published)) for bar in self.bars),
+        )
+
+
+@dataclass(frozen=True)
+class DrawnBar:
+    """A bar with its values.
+
+    Attributes:
+        label: Below it.
+        cell: What was measured.
+    """
+
+    label: str
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class DrawnBars:
+    """`Bars` with its values.
+
+    Attributes:
+        kind: Tells it from other figures.
+        name: See `Bars`, as the next six.
+        title: ...
+        x_label: ...
+        y_label: ...
+        unit: ...
+        published_by: ...
+        bars: ...
+    """
+
+    kind: Literal["bars"]
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    unit: Unit
+    published_by: str
+    bars: tuple[DrawnBar, ...]
+
+    @property
+    def caption(self) -> str:
+        """What the marks are."""
+        text = f"{marks.MEANING}."
+        if any(bar.cell.published_number is not None for bar in self.bars):
+            text += f" Diamonds are what the {self.published_by} printed."
+        return text
+
+    def text(self) -> str:
+        """Every bar in words."""
+        return "\n".join(marks.told(bar.label, bar.cell, self.unit, self.published_by) for bar in self.bars)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each bar and seed."""
+        for bar in self.bars:
+            yield from marks.lines(self.name, bar.cell, bar=bar.label)
+
+    def draw(self, canvas: matplotlib.figure.Figure) -> None:
+        """Draw all bars side by side."""
+        axes = canvas.subplots()
+        scale = marks.scale(self.unit)
+        for position, bar in enumerate(self.bars):
+            if bar.cell.mean is not None:
+                axes.bar([position], [scale * bar.cell.mean], width=0.6, color="C0", alpha=0.3, edgecolor="C0")
+            marks.seeds(axes, position - 0.15, bar.cell, self.unit, "C0")
+            marks.mean(axes, position + 0.12, bar.cell, self.unit, "C0", "o")
+            if (printed := bar.cell.published_number) is not None:
+                label = (
+                    "_"
+                    if any(other.cell.published_number is not None for other in self.bars[:position])
+                    else (self.published_by)
+                )
+                axes.plot([position + 0.36], [scale * printed], "D", color="C1", markersize=9, label=label)
+        axes.set_xticks(range(len(self.bars)), [bar.label for bar in self.bars])
+        if len(self.bars) > 5:
+            axes.tick_params("x", rotation=30)
+        axes.grid(visible=False, axis="x")
+        axes.set(xlabel=self.x_label, ylabel=marks.axis_label(self.y_label, self.unit))
+        if not any(bar.cell.numbers for bar in self.bars):
+            marks.nothing(axes)
+        if any(bar.cell.published_number is not None for bar in self.bars):
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)

@@ -1,0 +1,176 @@
+"""How far a network's probabilities can be believed."""
+
+from __future__ import annotations
+
+import statistics
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tlbench import metrics
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import matplotlib.figure
+
+    from tlbench.results import Result
+    from tlbench.trials import Arm, Trial
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A reliability diagram (Guo et al. 2017, arXiv:1706.04599, section 2) of some arms.
+
+    Attributes:
+        name: For instance `"Calibration"`.
+        title: What it shows.
+        arms: Whose probabilities.
+    """
+
+    name: str
+    title: str
+    arms: tuple[Arm, ...]
+
+    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """What has to be trained to draw it."""
+        return tuple(arm.trial(seed) for arm in self.arms for seed in seeds)
+
+    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnCalibration:
+        """The diagram of the results there are."""
+        series = []
+        for arm in self.arms:
+            outcomes = {seed: result(arm.trial(seed)) for seed in seeds}
+            found = {seed: out for seed, out in outcomes.items() if out is not None and not out.diverged}
+            labels = [out.labels for out in found.values()]
+            probabilities = [out.probabilities for out in found.values()]
+            bins = metrics.reliability(np.concatenate(labels), np.concatenate(probabilities), BINS) if found else ()
+            series.append(
+                CalibrationSeries(
+                    arm.label,
+                    tuple(Bin(*each) for each in bins),
+                    {
+                        str(seed): metrics.expected_calibration_error(out.labels, out.probabilities, BINS)
+                        for seed, out in found.items()
+                    },
+                )
+            )
+        return DrawnCalibration("calibration", self.name, self.title, tuple(series))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The test images whose predicted class has a probability in some range.
+
+    Attributes:
+        confidence: Mean of those probabilities.
+        accuracy: Share of the images that are predicted rightly.
+        images: Their number, of all seeds.
+    """
+
+    confidence: float
+    accuracy: float
+    images: int
+
+
+@dataclass(frozen=True)
+class CalibrationSeries:
+    """What an arm's probabilities are worth.
+
+    Attributes:
+        arm: Its label.
+        bins: Those that hold images, of all seeds together.
+        errors: Expected calibration error by seed; diverged and missing ones are left out.
+    """
+
+    arm: str
+    bins: tuple[Bin, ...]
+    errors: dict[str, float]
+
+
+@dataclass(frozen=True)
+class DrawnCalibration:
+    """`Calibration` with its values.
+
+    Attributes:
+        kind: Tells it from other figures.
+        name: See `Calibration`, as the next.
+        title: ...
+        series: One for each arm.
+    """
+
+    kind: Literal["calibration"]
+    name: str
+    title: str
+    series: tuple[CalibrationSeries, ...]
+
+    @property
+    def caption(self) -> str:
+        """What the marks and the line are."""
+        return (
+            f"Test images of all seeds in {BINS} bins of equal width by the probability of their predicted class; "
+            "larger marks hold more images. On the diagonal probabilities are what they say. ECE: expected calibration "
+            "error (Guo et al. 2017), mean over seeds."
+        )
+
+    def text(self) -> str:
+        """The expected calibration error of each arm, and its bins."""
+        lines = []
+        for series in self.series:
+            if not series.errors:
+                lines.append(f"{series.arm}: no finished trials")
+                continue
+            by_seed = " ".join(f"{error:.3f}" for error in series.errors.values())
+            bins = ", ".join(f"{each.confidence:.2f}: {each.accuracy:.2f} ({each.images})" for each in series.bins)
+            mean = statistics.fmean(series.errors.values())
+            lines.append(
+                f"{series.arm}: expected calibration error {mean:.3f}, by seed {by_seed}; share right by confidence "
+                f"(images) {bins}"
+            )
+        return "\n".join(lines)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each arm and bin."""
+        for series in self.series:
+            for each in series.bins:
+                yield {
+                    "figure": self.name,
+                    "arm": series.arm,
+                    "confidence": each.confidence,
+                    "accuracy": each.accuracy,
+                    "images": each.images,
+                }
+
+    def draw(self, canvas: matplotlib.figure.Figure) -> None:
+        """Draw all arms on one pair of axes."""
+        axes = canvas.subplots()
+        axes.plot([0, 100], [0, 100], color="#8a8a8a", linestyle=":", linewidth=1.5)
+        for number, series in enumerate(self.series):
+            if not series.bins:
+                continue
+            confidence = [100 * each.confidence for each in series.bins]
+            accuracy = [100 * each.accuracy for each in series.bins]
+            images = np.array([each.images for each in series.bins])
+            style = ("-", "--", "-.", ":")[number % 4]
+            axes.plot(confidence, accuracy, style, color=f"C{number % 6}", linewidth=1.5)
+            axes.scatter(
+                confidence,
+                accuracy,
+                s=20 + 160 * images / images.max(),
+                color=f"C{number % 6}",
+                marker="osD^vP"[number % 6],
+                alpha=0.8,
+                label=f"{series.arm}: ECE {100 * statistics.fmean(series.errors.values()):.1f} %",
+            )
+        axes.set(xlabel="confidence (%)", ylabel="share right (%)", xlim=(0, 102), ylim=(0, 102))
+        if any(series.bins for series in self.series):
+            legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
+            for handle in legend.legend_handles:
+                handle.set_sizes([60])  # type: ignore[union-attr]
+        else:
+            axes.text(0.5, 0.3, "no finished trials", ha="center", transform=axes.transAxes)

@@ -1,0 +1,183 @@
+"""What a network takes for what, and F1 by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tlbench import metrics
+from tlbench.claims import f1, score
+from tlbench.report.figures import marks
+from tlbench.report.tables import Cell
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import matplotlib.figure
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from tlbench.results import Result
+    from tlbench.trials import Arm, Trial
+
+# From here on numbers in the cells would hide each other.
+MOST_NUMBERED = 12
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The confusion matrix of an arm, and F1 of each class beside what was published.
+
+    Attributes:
+        name: For instance `"Confusion"`.
+        title: What it shows.
+        arm: Whose predictions.
+        labels: Of its task, in order.
+        published: F1 as printed, by label.
+        published_by: Who printed it.
+    """
+
+    name: str
+    title: str
+    arm: Arm
+    labels: tuple[str, ...]
+    published: Mapping[str, str] = field(default_factory=dict, hash=False)
+    published_by: str = "published"
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The one."""
+        return (self.arm,)
+
+    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """What has to be trained to draw it."""
+        return tuple(self.arm.trial(seed) for seed in seeds)
+
+    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnConfusion:
+        """The matrix of the results there are."""
+        counts = np.zeros((len(self.labels),) * 2, np.int64)
+        for trial in self.trials(seeds):
+            outcome = result(trial)
+            if outcome is not None and not outcome.diverged:
+                counts += metrics.confusion(outcome.labels, outcome.probabilities)
+        return DrawnConfusion(
+            kind="confusion",
+            name=self.name,
+            title=self.title,
+            labels=self.labels,
+            counts=tuple(tuple(map(int, row)) for row in counts),
+            f1=tuple(
+                Cell.of(score(self.arm, f1(label)), result, seeds, self.published.get(label)) for label in self.labels
+            ),
+            published_by=self.published_by,
+        )
+
+
+@dataclass(frozen=True)
+class DrawnConfusion:
+    """`Confusion` with its values.
+
+    Attributes:
+        kind: Tells it from other figures.
+        name: See `Confusion`, as the next two.
+        title: ...
+        labels: ...
+        counts: Test images of all seeds, by true label and by predicted one.
+        f1: Of each label.
+        published_by: ...
+    """
+
+    kind: Literal["confusion"]
+    name: str
+    title: str
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    f1: tuple[Cell, ...]
+    published_by: str
+
+    @property
+    def height_inches(self) -> float:
+        """Enough for every label."""
+        return max(4.4, 0.3 * len(self.labels))
+
+    @property
+    def _shares(self) -> NDArray[np.float64]:
+        counts = np.array(self.counts, np.float64).reshape((len(self.labels),) * 2)
+        return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+    @property
+    def caption(self) -> str:
+        """What the shades, numbers and marks are."""
+        text = (
+            "Left: share of a class's test images (%), summed over seeds, by what they are predicted as. Right: F1 of "
+            f"each class. {marks.MEANING}."
+        )
+        if any(cell.published_number is not None for cell in self.f1):
+            text += f" Hollow diamonds are what the {self.published_by} printed."
+        return text
+
+    def text(self) -> str:
+        """Of each class what it is taken for, and its F1."""
+        lines = []
+        for label, row, cell in zip(self.labels, self._shares, self.f1, strict=True):
+            taken = [f"{other} {share:.0%}" for other, share in zip(self.labels, row, strict=True) if share >= 0.005]
+            f1_told = marks.told("F1", cell, "number", self.published_by)
+            lines.append(f"{label} is taken for {', '.join(taken) or 'nothing'}; {f1_told}")
+        return "\n".join(lines)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each pair of labels."""
+        for label, row in zip(self.labels, self.counts, strict=True):
+            for other, count in zip(self.labels, row, strict=True):
+                yield {"figure": self.name, "label": label, "predicted": other, "images": count}
+
+    def draw(self, canvas: matplotlib.figure.Figure) -> None:
+        """Draw the matrix, and F1 beside it."""
+        matrix, f1_axes = canvas.subplots(1, 2, width_ratios=(1.25, 1), sharey=True)
+        positions = range(len(self.labels))
+        if not any(map(any, self.counts)):
+            marks.nothing(matrix)
+        self._draw_matrix(matrix)
+        for position, cell in enumerate(self.f1):
+            numbers = list(cell.numbers)
+            f1_axes.scatter(numbers, [position] * len(numbers), s=16, color="C0", alpha=0.65, zorder=3)
+            if cell.mean is not None:
+                error = None if cell.half_width is None else [cell.half_width]
+                f1_axes.errorbar([cell.mean], [position], xerr=error, fmt="o", color="C0", markersize=7, capsize=4)
+            if (printed := cell.published_number) is not None:
+                f1_axes.plot(
+                    [printed],
+                    [position],
+                    "D",
+                    color="C1",
+                    markerfacecolor="none",
+                    markeredgewidth=1.8,
+                    markersize=8,
+                    label="_"
+                    if any(other.published_number is not None for other in self.f1[:position])
+                    else (self.published_by),
+                )
+        f1_axes.set(xlabel="F1", xlim=(-0.05, 1.05))
+        f1_axes.set_xticks((0, 0.5, 1))
+        f1_axes.set_yticks(positions, self.labels)
+        if any(cell.published_number is not None for cell in self.f1):
+            f1_axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
+
+    def _draw_matrix(self, axes: Axes) -> None:
+        shares = 100 * self._shares
+        count = len(self.labels)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+        axes.grid(visible=False)
+        axes.set_xticks(range(count), self.labels, rotation=60, fontsize=11, ha="right", rotation_mode="anchor")
+        axes.tick_params("y", labelsize=11)
+        axes.set(xlabel="predicted", ylabel="true class")
+        if count <= MOST_NUMBERED:
+            for row in range(count):
+                for column in range(count):
+                    share = shares[row, column]
+                    colour = "white" if share > 55 else "black"
+                    axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=10, color=colour)

@@ -1,0 +1,124 @@
+"""All claims of a run: effects with their intervals."""
+
+from __future__ import annotations
+
+import textwrap
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import matplotlib.figure
+
+    from matplotlib.axes import Axes
+
+    from tlbench.report.content import ClaimRecord
+
+# More would make a figure that no page holds.
+MOST_CLAIMS = 60
+
+# Told apart by colour and by shape.
+MARKS = {"supported": ("C2", "o"), "refuted": ("C1", "X"), "inconclusive": ("C0", "D")}
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A forest plot of claims.
+
+    Attributes:
+        claims: In the order of the tests.
+    """
+
+    claims: tuple[ClaimRecord, ...]
+
+    @property
+    def kind(self) -> str:
+        """It is made of claims, which results hold already, and stands in none."""
+        return "forest"
+
+    @property
+    def name(self) -> str:
+        """Of the figure."""
+        return "All claims"
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+        return "differences that the claims are about, with their intervals"
+
+    @property
+    def height_inches(self) -> float:
+        """Two lines for each claim."""
+        return 1.6 + 0.55 * min(len(self.claims), MOST_CLAIMS)
+
+    @property
+    def caption(self) -> str:
+        """What the marks are."""
+        text = (
+            "Each claim's mean difference over seeds with its 90 % interval, that of the claim by itself; the upright "
+            "stroke is what it must exceed. Circles are supported, diamonds inconclusive, crosses refuted, all claims "
+            "judged together. Differences of accuracy and F1 are in points."
+        )
+        if len(self.claims) > MOST_CLAIMS:
+            text += f" Only the first {MOST_CLAIMS} of {len(self.claims)} are drawn."
+        return text
+
+    def text(self) -> str:
+        """Every claim in words."""
+        return "\n".join(f"{claim.outcome}: {claim.name}: {claim.sentence}" for claim in self.claims)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each claim."""
+        for claim in self.claims:
+            yield {
+                "claim": claim.name,
+                "outcome": claim.outcome,
+                "difference": claim.effect,
+                "low": claim.low,
+                "high": claim.high,
+                "threshold": claim.threshold,
+                "p": claim.p,
+                "adjusted_p": claim.adjusted_p,
+            }
+
+    def draw(self, canvas: matplotlib.figure.Figure) -> None:
+        """Draw the claims below each other."""
+        axes = canvas.subplots()
+        claims = self.claims[:MOST_CLAIMS]
+        for position, claim in enumerate(claims):
+            _draw_claim(axes, position, claim)
+        axes.axvline(0, color="#8a8a8a", linewidth=1)
+        axes.set_yticks(range(len(claims)), [_label(claim.name) for claim in claims], fontsize=12)
+        axes.set_ylim(len(claims) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("difference (points)")
+        outcomes = [outcome for outcome in MARKS if any(claim.outcome == outcome for claim in claims)]
+        for outcome in outcomes:
+            colour, marker = MARKS[outcome]
+            axes.plot([], [], marker, color=colour, markersize=8, label=outcome)
+        if outcomes:
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=12, borderaxespad=0)
+
+
+def forest(claims: Sequence[ClaimRecord]) -> Forest:
+    """A forest plot of some claims."""
+    return Forest(tuple(claims))
+
+
+def _draw_claim(axes: Axes, position: int, claim: ClaimRecord) -> None:
+    axes.plot([100 * claim.threshold] * 2, [position - 0.28, position + 0.28], color="#8a8a8a", linewidth=2.5)
+    if claim.effect is None:
+        axes.text(100 * claim.threshold, position, "  diverged", va="center", fontsize=12)
+        return
+    colour, marker = MARKS[claim.outcome]
+    if claim.low is not None and claim.high is not None:
+        axes.plot([100 * claim.low, 100 * claim.high], [position] * 2, color=colour, linewidth=2)
+    axes.plot([100 * claim.effect], [position], marker, color=colour, markersize=8)
+
+
+def _label(name: str) -> str:
+    words = name.removeprefix("test_").replace("_", " ")
+    return "\n".join(textwrap.wrap(words, 36, max_lines=2, placeholder="...")) or name

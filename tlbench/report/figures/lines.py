@@ -1,0 +1,199 @@
+"""A score over a number, such as the learning rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tlbench.report.figures import marks
+from tlbench.report.tables import Cell, Unit
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import matplotlib.figure
+
+    from tlbench.claims import Quantity
+    from tlbench.results import Result
+    from tlbench.trials import Arm, Trial
+
+MARKERS = "osD^vP"
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is measured at a number.
+
+    Attributes:
+        x: The number; positive.
+        quantity: What is measured there.
+        published: What the study printed; None where nothing was.
+    """
+
+    x: float
+    quantity: Quantity
+    published: str | None = None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A score over a number on a logarithmic axis, a line for each series.
+
+    Attributes:
+        name: For instance `"Learning rates"`.
+        title: What it shows.
+        x_label: What the numbers are.
+        y_label: What is measured.
+        series: Label and points of each line, in order.
+        unit: Of what is measured.
+        published_by: Who printed what is published.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[tuple[str, tuple[Point, ...]], ...]
+    unit: Unit = "percent"
+    published_by: str = "published"
+
+    @property
+    def _quantities(self) -> tuple[Quantity, ...]:
+        return tuple(point.quantity for _, points in self.series for point in points)
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Of all points."""
+        return tuple(arm for quantity in self._quantities for arm in quantity.arms)
+
+    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """What has to be trained to draw it."""
+        return tuple(trial for quantity in self._quantities for seed in seeds for trial in quantity.trials(seed))
+
+    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnLines:
+        """The lines of the results there are."""
+        return DrawnLines(
+            kind="lines",
+            name=self.name,
+            title=self.title,
+            x_label=self.x_label,
+            y_label=self.y_label,
+            unit=self.unit,
+            published_by=self.published_by,
+            points=tuple(
+                DrawnPoint(label, point.x, Cell.of(point.quantity, result, seeds, point.published))
+                for label, points in self.series
+                for point in points
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class DrawnPoint:
+    """A point with its values.
+
+    Attributes:
+        series: Label of its line.
+        x: See `Point`.
+        cell: What was measured.
+    """
+
+    series: str
+    x: float
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class DrawnLines:
+    """`Lines` with its values.
+
+    Attributes:
+        kind: Tells it from other figures.
+        name: See `Lines`, as the next five.
+        title: ...
+        x_label: ...
+        y_label: ...
+        unit: ...
+        published_by: ...
+        points: Of all lines, in order.
+    """
+
+    kind: Literal["lines"]
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    unit: Unit
+    published_by: str
+    points: tuple[DrawnPoint, ...]
+
+    @property
+    def series(self) -> dict[str, list[DrawnPoint]]:
+        """Points by line, from the smallest number to the largest."""
+        found: dict[str, list[DrawnPoint]] = {}
+        for point in sorted(self.points, key=lambda point: point.x):
+            found.setdefault(point.series, []).append(point)
+        return {label: found[label] for label in dict.fromkeys(point.series for point in self.points)}
+
+    @property
+    def caption(self) -> str:
+        """What the marks are."""
+        text = f"{marks.MEANING}."
+        if any(point.cell.published_number is not None for point in self.points):
+            text += f" Hollow marks are what the {self.published_by} printed."
+        if any(point.cell.published is not None and point.cell.published_number is None for point in self.points):
+            text += " A figure that was printed with a remark is not drawn."
+        return text
+
+    def text(self) -> str:
+        """Every point in words."""
+        return "\n".join(
+            marks.told(f"{label}, {self.x_label} {point.x:g}", point.cell, self.unit, self.published_by)
+            for label, points in self.series.items()
+            for point in points
+        )
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each point and seed."""
+        for point in self.points:
+            yield from marks.lines(self.name, point.cell, series=point.series, x=point.x)
+
+    def draw(self, canvas: matplotlib.figure.Figure) -> None:
+        """Draw all lines on one pair of axes."""
+        axes = canvas.subplots()
+        scale = marks.scale(self.unit)
+        for number, (label, points) in enumerate(self.series.items()):
+            colour, marker = f"C{number % 6}", MARKERS[number % len(MARKERS)]
+            # Side by side, as intervals would hide each other.
+            shift = 1.06 ** (number - (len(self.series) - 1) / 2)
+            drawn = [(point.x * shift, point) for point in points if point.cell.mean is not None]
+            line = [scale * (point.cell.mean or 0) for _, point in drawn]
+            axes.plot([x for x, _ in drawn], line, color=colour, linestyle=("-", "--", "-.", ":")[number % 4])
+            for index, (x, point) in enumerate(drawn):
+                numbers = [scale * value for value in point.cell.numbers]
+                axes.scatter([x] * len(numbers), numbers, s=14, color=colour, alpha=0.6, zorder=3)
+                marks.mean(axes, x, point.cell, self.unit, colour, marker, label="_" if index else label)
+            printed = [point for point in points if point.cell.published_number is not None]
+            if printed:
+                axes.plot(
+                    [point.x * shift for point in printed],
+                    [scale * (point.cell.published_number or 0) for point in printed],
+                    linestyle="none",
+                    marker=marker,
+                    markersize=10,
+                    markerfacecolor="none",
+                    markeredgewidth=1.8,
+                    color=colour,
+                    label=f"{label} ({self.published_by})",
+                )
+        if any(point.cell.mean is not None for point in self.points):
+            axes.set_xscale("log")
+            # In plain figures, not as powers: what stands between dollar signs is no formula here.
+            ticks = sorted({point.x for point in self.points})
+            axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+            axes.minorticks_off()
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=12, borderaxespad=0)
+        else:
+            marks.nothing(axes)
+        axes.set(xlabel=self.x_label, ylabel=marks.axis_label(self.y_label, self.unit))

@@ -1,0 +1,112 @@
+"""What kinds of figures have in common: how a cell's mean, interval, seeds and published value are drawn and told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tlbench.report import formats
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+
+    from tlbench.report.tables import Cell, Unit
+
+# Between seeds that would hide each other, in units of the axis.
+SPREAD = 0.04
+
+MEANING = "Dots are seeds, the mean has its 90 % interval over seeds (Student's t)"
+
+
+def scale(unit: Unit) -> float:
+    """What a value is multiplied by to be drawn."""
+    return 100.0 if unit == "percent" else 1.0
+
+
+def axis_label(name: str, unit: Unit) -> str:
+    """A name with its unit."""
+    return f"{name} (%)" if unit == "percent" else name
+
+
+def seeds(axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, spread: float = SPREAD) -> None:
+    """Every seed as a dot, beside each other.
+
+    Args:
+        axes: Where to.
+        position: On the other axis.
+        cell: Whose seeds.
+        unit: Of the cell.
+        colour: Of the dots.
+        spread: From one to the next.
+    """
+    numbers = cell.numbers
+    offsets = [position + spread * (index - (len(numbers) - 1) / 2) for index in range(len(numbers))]
+    axes.scatter(offsets, [scale(unit) * number for number in numbers], s=16, color=colour, alpha=0.65, zorder=3)
+
+
+def mean(
+    axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, marker: str, label: str | None = None
+) -> None:
+    """The mean and its interval.
+
+    Args:
+        axes: Where to.
+        position: On the other axis.
+        cell: Whose mean; nothing is drawn where it has none.
+        unit: Of the cell.
+        colour: Of the mark.
+        marker: Its shape.
+        label: In the legend; None to leave it out.
+    """
+    if cell.mean is None:
+        return
+    axes.errorbar(
+        [position],
+        [scale(unit) * cell.mean],
+        yerr=None if cell.half_width is None else [scale(unit) * cell.half_width],
+        fmt=marker,
+        color=colour,
+        markersize=8,
+        capsize=5,
+        linewidth=2,
+        zorder=4,
+        label=label,
+    )
+
+
+def nothing(axes: Axes) -> None:
+    """Say that there is nothing to draw."""
+    axes.text(0.5, 0.5, "no finished trials", ha="center", va="center", transform=axes.transAxes)
+
+
+def told(label: str, cell: Cell, unit: Unit, published_by: str) -> str:
+    """A cell in words."""
+    text = f"{label}: {formats.summary(cell, unit)}"
+    if len(cell.values) > 1:
+        text += f", by seed {formats.by_seed(cell, unit)}"
+    if cell.published is not None:
+        text += f"; {published_by} {cell.published}"
+        if cell.published_number is None:
+            text += ", which is not drawn"
+    return text
+
+
+def lines(figure: str, cell: Cell, **place: Any) -> Iterator[dict[str, Any]]:
+    """A cell as lines of a data frame.
+
+    Args:
+        figure: Name of the figure.
+        cell: Its values.
+        place: What tells it from other cells of the figure, by heading.
+    """
+    for value in cell.values:
+        yield {
+            "figure": figure,
+            **place,
+            "seed": value.seed,
+            "value": value.number,
+            "status": value.status,
+            "published": cell.published,
+        }

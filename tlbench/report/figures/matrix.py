@@ -1,0 +1,206 @@
+"""A difference for each pair of tasks, as a matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tlbench.report import formats
+from tlbench.report.figures import marks
+from tlbench.report.tables import Cell
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import matplotlib.figure
+
+    from matplotlib.axes import Axes
+
+    from tlbench.claims import Quantity
+    from tlbench.results import Result
+    from tlbench.trials import Arm, Trial
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is measured for a row and a column.
+
+    Attributes:
+        panel: Heading of the matrix it stands in.
+        row: Its heading.
+        column: Its heading.
+        quantity: A difference, as a share: 0.05 is shown as 5 points.
+        published: The same by what the study printed; None where nothing was.
+    """
+
+    panel: str
+    row: str
+    column: str
+    quantity: Quantity
+    published: str | None = None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Differences by row and column, in one matrix or several beside each other.
+
+    Attributes:
+        name: For instance `"Gains"`.
+        title: What it shows.
+        row_label: What the rows are.
+        column_label: What the columns are.
+        value_label: What is measured, in points.
+        pairs: Those there are, in any order; the rest is left blank.
+        published_by: Who printed what is published.
+    """
+
+    name: str
+    title: str
+    row_label: str
+    column_label: str
+    value_label: str
+    pairs: tuple[Pair, ...]
+    published_by: str = "published"
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Of all pairs."""
+        return tuple(arm for pair in self.pairs for arm in pair.quantity.arms)
+
+    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """What has to be trained to draw it."""
+        return tuple(trial for pair in self.pairs for seed in seeds for trial in pair.quantity.trials(seed))
+
+    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnMatrix:
+        """The matrix of the results there are."""
+        return DrawnMatrix(
+            kind="matrix",
+            name=self.name,
+            title=self.title,
+            row_label=self.row_label,
+            column_label=self.column_label,
+            value_label=self.value_label,
+            published_by=self.published_by,
+            pairs=tuple(
+                DrawnPair(pair.panel, pair.row, pair.column, Cell.of(pair.quantity, result, seeds, pair.published))
+                for pair in self.pairs
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """A pair with its values.
+
+    Attributes:
+        panel: See `Pair`, as the next two.
+        row: ...
+        column: ...
+        cell: What was measured.
+    """
+
+    panel: str
+    row: str
+    column: str
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class DrawnMatrix:
+    """`Matrix` with its values.
+
+    Attributes:
+        kind: Tells it from other figures.
+        name: See `Matrix`, as the next six.
+        title: ...
+        row_label: ...
+        column_label: ...
+        value_label: ...
+        published_by: ...
+        pairs: ...
+    """
+
+    kind: Literal["matrix"]
+    name: str
+    title: str
+    row_label: str
+    column_label: str
+    value_label: str
+    published_by: str
+    pairs: tuple[DrawnPair, ...]
+
+    @property
+    def height_inches(self) -> float:
+        """Cells are square, and two matrices share the width."""
+        return 3.9
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """Headings of the matrices."""
+        return tuple(dict.fromkeys(pair.panel for pair in self.pairs))
+
+    @property
+    def caption(self) -> str:
+        """What the numbers are."""
+        text = f"{self.value_label}, in points: mean over seeds ± half of its 90 % interval (Student's t)."
+        if any(pair.cell.published_number is not None for pair in self.pairs):
+            text += f" In brackets what follows from what the {self.published_by} printed."
+        return f"{text[:1].upper()}{text[1:]}"
+
+    def text(self) -> str:
+        """Every pair in words."""
+        return "\n".join(
+            marks.told(f"{pair.row} -> {pair.column}, {pair.panel}", pair.cell, "percent", self.published_by)
+            for pair in self.pairs
+        )
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One for each pair and seed."""
+        for pair in self.pairs:
+            yield from marks.lines(self.name, pair.cell, panel=pair.panel, row=pair.row, column=pair.column)
+
+    def draw(self, canvas: matplotlib.figure.Figure) -> None:
+        """Draw the matrices beside each other, on one scale of colours."""
+        import matplotlib as mpl
+
+        largest = max((abs(pair.cell.mean or 0) for pair in self.pairs), default=0) * 100 or 1
+        shades = mpl.cm.ScalarMappable(mpl.colors.Normalize(-largest, largest), "PuOr")
+        panels = canvas.subplots(1, len(self.panels) or 1, squeeze=False, sharey=True)[0]
+        # In one order, so that what is both stands on the diagonal.
+        names = dict.fromkeys([pair.column for pair in self.pairs] + [pair.row for pair in self.pairs])
+        rows = [name for name in names if any(pair.row == name for pair in self.pairs)]
+        columns = [name for name in names if any(pair.column == name for pair in self.pairs)]
+        for axes, panel in zip(panels, self.panels, strict=False):
+            axes.set(title=panel, xlabel=self.column_label, aspect="equal")
+            axes.set_xlim(-0.5, len(columns) - 0.5)
+            axes.set_ylim(len(rows) - 0.5, -0.5)
+            axes.set_xticks(range(len(columns)), columns, fontsize=12, rotation=20)
+            axes.set_yticks(range(len(rows)), rows, fontsize=12)
+            axes.grid(visible=False)
+            for pair in self.pairs:
+                if pair.panel == panel:
+                    _draw_pair(axes, columns.index(pair.column), rows.index(pair.row), pair.cell, shades)
+        if self.pairs:
+            panels[0].set_ylabel(self.row_label)
+            canvas.colorbar(shades, ax=list(panels), label=f"{self.value_label} (points)", shrink=0.8)
+        else:
+            marks.nothing(panels[0])
+
+
+def _draw_pair(axes: Axes, column: int, row: int, cell: Cell, shades: Any) -> None:
+    from matplotlib.patches import Rectangle
+
+    if cell.mean is None:
+        axes.text(column, row, formats.summary(cell, "percent"), ha="center", va="center", fontsize=11)
+        return
+    colour = shades.to_rgba(100 * cell.mean)
+    axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
+    # By the luminance of the cell, whatever stands around the figure (WCAG 2, relative luminance without its gamma).
+    ink = "black" if 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2] > 0.45 else "white"
+    lines = [f"{100 * cell.mean:+.1f}"]
+    if cell.half_width is not None:
+        lines.append(f"±{100 * cell.half_width:.1f}")
+    if cell.published_number is not None:
+        lines.append(f"({100 * cell.published_number:+.1f})")
+    axes.text(column, row, "\n".join(lines), ha="center", va="center", fontsize=12, color=ink)
