@@ -31,21 +31,22 @@ def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = 
     how = "paired by seed" if comparison.paired else "of different seeds, unpaired"
     text = escaping.markdown if style == "github" else escaping.one_line
     parts = [f"{text(comparison.old)} -> {text(comparison.new)}, {how}"]
-    if comparison.versions:
-        parts.append(_table(("differs", "old", "new"), _versions(comparison), style))
-    if comparison.numerics is not None:
-        parts.append(f"Fingerprint: {text(comparison.numerics)}")
-    if comparison.claims:
-        parts.append(
-            _table(("claim", "status", "verdict", "difference"), map(_claim, _sorted(comparison.claims)), style)
-        )
-    if comparison.arms:
-        arm_headings = ("arm", "status", *(measure.name for measure in MEASURES), "note")
-        parts.append(_table(arm_headings, map(_arm, _sorted(comparison.arms)), style))
-    if comparison.ratios:
-        parts.append(_table(("speed and memory", "old", "new", "new / old"), map(_ratio, comparison.ratios), style))
+    parts += [f"Fingerprint: {text(comparison.numerics)}"] if comparison.numerics is not None else []
+    parts += [_table(headings, rows, style) for _, headings, rows in tables(comparison)]
     parts.append("\n".join(map(text, summary(comparison))))
     return "\n\n".join(parts)
+
+
+def tables(comparison: ComparisonRecord) -> list[tuple[str, tuple[str, ...], list[Sequence[str]]]]:
+    """A comparison's tables that hold anything: title, headings, and rows, what a reader looks at first above."""
+    arm_headings = ("arm", "status", *(measure.name for measure in MEASURES), "note")
+    found: list[tuple[str, tuple[str, ...], list[Sequence[str]]]] = [
+        ("what differs", ("differs", "old", "new"), list(_versions(comparison))),
+        ("claims", ("claim", "status", "verdict", "difference"), list(map(_claim, _sorted(comparison.claims)))),
+        ("arms", arm_headings, list(map(_arm, _sorted(comparison.arms)))),
+        ("speed and memory", ("speed and memory", "old", "new", "new / old"), list(map(_ratio, comparison.ratios))),
+    ]
+    return [table for table in found if table[2]]
 
 
 def summary(comparison: ComparisonRecord) -> list[str]:

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
 
-from tlbench.report.names import file_name
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from tlbench.report import comparisons, formats
+from tlbench.report.cautions import cautions
+from tlbench.report.content import repeat_command
+from tlbench.report.drawing import INK
+from tlbench.report.figures import caption
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from tlbench.report.content import Report
+    from jinja2 import Environment
+
+    from tlbench.report.content import ArmRecord, ClaimRecord, Report, TrialRecord
     from tlbench.report.drawing import Picture
     from tlbench.report.figures import Drawn
+    from tlbench.report.tables import FilledTable
+
+_T = TypeVar("_T")
+
+# Told in words as well; these are for the eye.
+SIGNS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
+
+# Of the bar beside a claim and of a trial's history, in CSS pixels.
+BAR_WIDTH = 200
+HISTORY_WIDTH, HISTORY_HEIGHT = 110, 30
 
 
 def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Picture]) -> str:
@@ -23,4 +42,135 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
         figures: All of its figures, in order.
         pictures: What they look like, by name.
     """
-    return "".join(f"<!-- {file_name(figure.name)} -->" for figure in figures) + "<!doctype html>"
+    trials = {
+        trial.digest: _Place(arm, f"arm-{number}", f"trial-{trial.digest[:16]}")
+        for number, arm in enumerate(report.arms)
+        for trial in arm.trials
+    }
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            counts=[(outcome, sum(c.outcome == outcome for c in report.claims)) for outcome in formats.OUTCOMES],
+            signs=SIGNS,
+            cautions=cautions(report),
+            claims=[(claim, f"claim-{number}", _arms_of(claim, trials)) for number, claim in enumerate(report.claims)],
+            # Names may be those of several; a link leads to the first.
+            claim_ids={claim.name: f"claim-{number}" for number, claim in _backwards(report.claims)},
+            arm_ids={arm.labels[0]: f"arm-{number}" for number, arm in _backwards(report.arms)},
+            trials=trials,
+            scale=_Scale.of(report.claims),
+            figures=[
+                (drawn, f"figure-{number}", _inline(pictures[drawn.name].svg, number), caption(drawn, report))
+                for number, drawn in enumerate(figures)
+            ],
+            columns=_columns,
+            about_tables=formats.ABOUT_TABLES,
+            comparison=comparisons.tables(report.comparison) if report.comparison else None,
+            comparison_summary=comparisons.summary(report.comparison) if report.comparison else (),
+            history=_history,
+            repeat=repeat_command,
+            p_value=formats.p_value,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a trial stands in the page.
+
+    Attributes:
+        arm: Whose it is.
+        arm_id: Of the arm's element.
+        id: Of the trial's.
+    """
+
+    arm: ArmRecord
+    arm_id: str
+    id: str
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From differences to pixels, the same for all claims."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, claims: Iterable[ClaimRecord]) -> _Scale:
+        values = [0.0]
+        for claim in claims:
+            values += [value for value in (claim.effect, claim.low, claim.high, claim.threshold) if value is not None]
+        margin = 0.04 * (max(values) - min(values)) or 0.01
+        return cls(min(values) - margin, max(values) + margin)
+
+    def __call__(self, value: float) -> str:
+        return f"{BAR_WIDTH * (value - self.low) / (self.high - self.low):.1f}"
+
+
+def _environment() -> Environment:
+    # Imported where a page is made: every pytest of a project imports this module's package.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tlbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"share": _share, "signed": _signed, "decimal": _decimal}
+    return environment
+
+
+def _backwards(values: Sequence[_T]) -> list[tuple[int, _T]]:
+    return list(enumerate(values))[::-1]
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.3f}"
+
+
+def _decimal(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _arms_of(claim: ClaimRecord, trials: Mapping[str, _Place]) -> dict[str, list[tuple[TrialRecord, _Place]]]:
+    """Trials under a claim, by the element of their arm; those that are not stored are left out."""
+    found: dict[str, list[tuple[TrialRecord, _Place]]] = {}
+    for digest in claim.trials:
+        if (place := trials.get(digest)) is not None:
+            trial = next(trial for trial in place.arm.trials if trial.digest == digest)
+            found.setdefault(place.arm_id, []).append((trial, place))
+    return found
+
+
+def _columns(table: FilledTable) -> list[tuple[str, list[str]]]:
+    return [column for each in table.columns for column in formats.columns(table, each, every_seed=True)]
+
+
+def _history(values: Sequence[float | None]) -> str:
+    """Points of a polyline, from accuracies."""
+    step = HISTORY_WIDTH / max(len(values) - 1, 1)
+    known = [(index, value) for index, value in enumerate(values) if value is not None]
+    return " ".join(f"{index * step:.0f},{HISTORY_HEIGHT * (1 - value):.1f}" for index, value in known)
+
+
+def _inline(svg: str, number: int) -> str:
+    """An SVG file as part of a page: with names that are no other figure's, in the colour of the text around it."""
+    svg = svg[svg.index("<svg") :]
+    # Metadata would only be read in a file; the style is of the whole page where it stands in one.
+    svg = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>f{number}-", svg)
+    svg = svg.replace(INK, "currentColor")
+    # Whoever cannot see it is told by the figure's text.
+    return re.sub(
+        r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r'<svg \1 aria-hidden="true" focusable="false">', svg, count=1
+    )

@@ -1,0 +1,150 @@
+"""What could fool a reader of a report: reasons to look twice before believing a verdict."""
+
+from __future__ import annotations
+
+import statistics
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tlbench.report.content import ClaimRecord, Report, TrialRecord
+
+Kind = Literal["stand-in data", "diverged", "moving statistics", "saturated", "signs", "one seed"]
+
+# Accuracy that a trial's own training images, and the batch's own statistics, must be above that of its test by: ten
+# points are far beyond the noise of a test of some hundred images, and a network that overfits has the first alone.
+LAG = 0.10
+
+# From here on there is less room above than a claim's margin usually asks for: two points.
+SATURATED = 0.98
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A reason to look twice.
+
+    Attributes:
+        kind: Of what kind.
+        text: What it is, and what may follow from it, in sentences.
+        claims: Names of the claims that it is about; empty where it is about all.
+        arms: Labels of the arms that it is about; likewise.
+    """
+
+    kind: Kind
+    text: str
+    claims: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+
+
+def cautions(report: Report) -> tuple[Caution, ...]:
+    """All reasons that a report gives, at most one of each kind.
+
+    Args:
+        report: What it says.
+    """
+    return tuple(
+        caution
+        for find in (_stand_in, _diverged, _moving_statistics, _saturated, _signs, _one_seed)
+        for caution in find(report)
+    )
+
+
+def lags(trial: TrialRecord) -> bool:
+    """Whether a trial tests badly since BatchNorm's moving statistics lag behind its weights.
+
+    Its training images are told apart, and so are its test images once the statistics are re-estimated; with the moving
+    ones they are not.
+    """
+    trained = next((accuracy for accuracy in reversed(trial.training_accuracy) if accuracy is not None), None)
+    if trained is None or trial.accuracy is None or trial.batch_statistics_accuracy is None:
+        return False
+    return trained - trial.accuracy >= LAG and trial.batch_statistics_accuracy - trial.accuracy >= LAG
+
+
+def _stand_in(report: Report) -> Iterator[Caution]:
+    if report.stand_in:
+        text = f"Some images stand in for others, and no verdict is evidence about those. {report.data}"
+        yield Caution("stand-in data", text)
+
+
+def _diverged(report: Report) -> Iterator[Caution]:
+    found = _arms_with(report, lambda trial: trial.status == "diverged")
+    if found:
+        claims = tuple(claim.name for claim in report.claims if any(seed.difference is None for seed in claim.seeds))
+        count = sum(trial.status == "diverged" for trial in report.trials.values())
+        text = (
+            f"{_number(count, 'trial')} diverged: the loss is no number, and there is no score. What is left of an arm "
+            "are the seeds that went well, and claims on it are not judged."
+        )
+        yield Caution("diverged", text, claims, found)
+
+
+def _moving_statistics(report: Report) -> Iterator[Caution]:
+    found = _arms_with(report, lags)
+    if found:
+        text = (
+            "BatchNorm's moving statistics lag behind the weights: the network knows its training images, and the test "
+            f"images too with statistics re-estimated on them, but as it is it tests {100 * LAG:.0f} points lower. "
+            "A comparison then tells which arm took more steps; more of them, or a lower momentum, mend it."
+        )
+        yield Caution("moving statistics", text, _claims_on(report, found), found)
+
+
+def _saturated(report: Report) -> Iterator[Caution]:
+    found = [claim.name for claim in report.claims if _is_saturated(claim)]
+    if found:
+        text = (
+            f"Both sides of a claim are above {100 * SATURATED:.0f} %: there is hardly room for a difference, and none "
+            "that is found says much. A harder task would tell."
+        )
+        yield Caution("saturated", text, tuple(found))
+
+
+def _signs(report: Report) -> Iterator[Caution]:
+    found = []
+    for claim in report.claims:
+        known = [seed.difference - claim.threshold for seed in claim.seeds if seed.difference is not None]
+        if any(difference > 0 for difference in known) and any(difference < 0 for difference in known):
+            found.append(claim.name)
+    if found:
+        text = (
+            "Seeds disagree: under some the difference is above what the claim asks for, under others below. Which of "
+            "them are drawn decides what a single run would have shown."
+        )
+        yield Caution("signs", text, tuple(found))
+
+
+def _one_seed(report: Report) -> Iterator[Caution]:
+    found = tuple(claim.name for claim in report.claims if len(claim.seeds) == 1)
+    if found:
+        yield Caution("one seed", "One seed says nothing of the noise between seeds: no verdict is possible.", found)
+
+
+def _is_saturated(claim: ClaimRecord) -> bool:
+    # Only of shares as they are: a sum of several, or a loss, has no ceiling at one.
+    if not (_is_share(claim.left) and _is_share(claim.right)):
+        return False
+    sides = [[seed.left for seed in claim.seeds], [seed.right for seed in claim.seeds]]
+    known = [[value for value in side if value is not None] for side in sides]
+    return all(side and statistics.fmean(side) >= SATURATED for side in known)
+
+
+def _is_share(side: str) -> bool:
+    return side.startswith(("accuracy of [", "macro-F1 of [", "validation accuracy after ")) and side.count("] ") == 0
+
+
+def _arms_with(report: Report, holds: Callable[[TrialRecord], bool]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(arm.labels[0] for arm in report.arms if any(map(holds, arm.trials))))
+
+
+def _claims_on(report: Report, labels: tuple[str, ...]) -> tuple[str, ...]:
+    digests = {trial.digest for arm in report.arms if arm.labels[0] in labels for trial in arm.trials}
+    return tuple(claim.name for claim in report.claims if digests.intersection(claim.trials))
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
