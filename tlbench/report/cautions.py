@@ -62,7 +62,8 @@ def lags(trial: TrialRecord) -> bool:
     trained = next((accuracy for accuracy in reversed(trial.training_accuracy) if accuracy is not None), None)
     if trained is None or trial.accuracy is None or trial.batch_statistics_accuracy is None:
         return False
-    return trained - trial.accuracy >= LAG and trial.batch_statistics_accuracy - trial.accuracy >= LAG
+    # Shares of a few hundred images; what rounding makes of their difference is none.
+    return all(round(higher - trial.accuracy, 6) >= LAG for higher in (trained, trial.batch_statistics_accuracy))
 
 
 def _stand_in(report: Report) -> Iterator[Caution]:

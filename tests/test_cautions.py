@@ -1,0 +1,98 @@
+"""What could fool a reader."""
+
+from __future__ import annotations
+
+import pytest
+import reports
+
+from tlbench.report.cautions import LAG, SATURATED, cautions, lags
+
+
+def kinds(report):
+    return [caution.kind for caution in cautions(report)]
+
+
+def test_nothing_is_found_where_nothing_is_wrong():
+    """Two seeds that agree, on the data themselves."""
+    assert [] == kinds(reports.report())
+
+
+def test_stand_in_data_is_named():
+    """With what the captions say of them."""
+    (found,) = cautions(reports.report(stand_in=True, data="Data: drawn (a stand-in for photographs)."))
+
+    assert "stand-in data" == found.kind
+    assert "drawn (a stand-in for photographs)" in found.text
+
+
+def test_diverged_trials_are_counted_with_arms_and_claims():
+    """The claim that rests on one is named."""
+    found = {caution.kind: caution for caution in cautions(reports.mixed())}
+
+    assert found["diverged"].text.startswith("1 trial diverged")
+    assert (("test_diverged",), ("C",)) == (found["diverged"].claims, found["diverged"].arms)
+
+
+@pytest.mark.parametrize(
+    ("trained", "tested", "re_estimated", "expected"),
+    [
+        (1.0, 0.125, 0.9, True),
+        (0.6 + LAG, 0.6, 0.6 + LAG, True),
+        (0.6 + LAG - 0.001, 0.6, 0.9, False),  # It has not learned its training images either.
+        (1.0, 0.6, 0.6 + LAG - 0.001, False),  # It overfits: statistics do not mend it.
+    ],
+)
+def test_moving_statistics_lag_where_re_estimated_ones_do_better(trained, tested, re_estimated, expected):
+    """And the training images are told apart."""
+    trial = reports.trial(accuracy=tested, batch_statistics_accuracy=re_estimated, training_accuracy=(0.5, trained))
+
+    assert expected == lags(trial)
+
+
+def test_a_diverged_trial_does_not_lag():
+    """It has no accuracy."""
+    assert not lags(reports.trial(accuracy=None, training_accuracy=(None, None)))
+
+
+def test_lagging_arms_are_named_with_the_claims_on_them():
+    """Through the trials that the claims rest on."""
+    lagging = reports.arm("A", (0.2, 0.2), training_accuracy=(0.9, 1.0), batch_statistics_accuracy=0.9)
+    (found,) = cautions(reports.report(arms=(lagging, reports.arm("B", (0.6, 0.61)))))
+
+    assert ("moving statistics", ("test_a",), ("A",)) == (found.kind, found.claims, found.arms)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ((SATURATED, 1.0), (SATURATED, SATURATED), ["saturated"]),
+        ((1.0, 1.0), (SATURATED - 0.001, SATURATED - 0.001), []),
+    ],
+)
+def test_both_sides_near_the_top_are_saturated(left, right, expected):
+    """One of them is not enough."""
+    assert expected == kinds(reports.report(claims=(reports.claim(left=left, right=right),)))
+
+
+def test_a_sum_of_scores_is_not_saturated():
+    """Two accuracies may well add up to more than one."""
+    claim = reports.claim(left=(1.5, 1.6), right=(1.2, 1.3))
+    summed = reports.replace(claim, left="accuracy of [A] + accuracy of [C]", right="accuracy of [B] + accuracy of [D]")
+
+    assert [] == kinds(reports.report(claims=(summed,)))
+
+
+def test_seeds_that_disagree_are_named():
+    """About what the claim asks for, not about zero."""
+    agree = reports.claim("test_agree", left=(0.7, 0.8), right=(0.6, 0.6))
+    differ = reports.claim("test_differ", left=(0.7, 0.8), right=(0.6, 0.6), threshold=0.15)
+    (found,) = cautions(reports.report(claims=(agree, differ)))
+
+    assert ("signs", ("test_differ",)) == (found.kind, found.claims)
+
+
+def test_one_seed_is_too_few():
+    """It is told which claims have no more."""
+    (found,) = cautions(reports.report(claims=(reports.claim(left=(0.8,), right=(0.6,)),)))
+
+    assert ("one seed", ("test_a",)) == (found.kind, found.claims)
