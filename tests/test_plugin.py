@@ -339,6 +339,31 @@ def test_a_report_of_no_run_cannot_be_made(tmp_path):
     assert "name a results.json or the store of a run" in made.output
 
 
+def test_two_tables_of_one_name_are_refused(project):
+    """One's files would take the place of the other's."""
+    project.makepyfile(
+        test_study="""
+        import pytest
+        from tlbench.claims import score
+        from tlbench.report.tables import Column, Row, Table
+
+        def table_of(study, rate):
+            arm = study.random("an arm", recipe=study.recipe.at(learning_rate=rate))
+            return Table("Table", "t", "arm", (Column("accuracy"),), (Row("x", {"accuracy": score(arm)}),))
+
+        @pytest.mark.tlbench_table(declare=table_of)
+        @pytest.mark.parametrize("rate", [0.1, 0.2])
+        def test_table(table):
+            assert table.filled
+        """
+    )
+
+    result = project.runpytest()
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["ERROR: Tables, and figures, need names of their own*Received: Table more than once"])
+
+
 def test_a_selection_without_tests_writes_no_report(project):
     """What an earlier run has written stays."""
     project.runpytest("--tlbench-seeds", "1")

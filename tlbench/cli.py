@@ -16,7 +16,7 @@ from tlbench import __version__, backends, baselines, environment, fingerprint
 from tlbench.comparison import FailOn, compare
 from tlbench.errors import ConfigurationError, EnvironmentFailure, TlbenchError
 from tlbench.isolation import Requirements, released_versions
-from tlbench.report import comparisons, content, files
+from tlbench.report import comparisons, content, files, sinks
 from tlbench.report.gathering import comparison_record
 from tlbench.store import LAST_REPORT
 from tlbench.upgrade import Question, Suite, find_first_change, upgrade
@@ -183,7 +183,14 @@ def _number(value: float | None) -> str:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where it is written; a folder named report in the store, or that of results.json, unless given.",
 )
-def report_command(results: Path, folder: Path | None) -> None:
+@click.option("--mlflow", metavar="URI", help="Send it to this MLflow tracking server as well.")
+@click.option(
+    "--tensorboard",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Write TensorBoard's logs of the trials to this folder as well.",
+)
+def report_command(results: Path, folder: Path | None, mlflow: str | None, tensorboard: str | None) -> None:
     """Make a report again, of a store's last run or of a results.json; trains nothing.
 
     RESULTS is a store, such as .tlbench, or a results.json.
@@ -192,8 +199,11 @@ def report_command(results: Path, folder: Path | None) -> None:
         folder = folder or results / "report"
         results = results / LAST_REPORT if (results / LAST_REPORT).is_file() else results / "report" / files.RESULTS
     folder = folder or results.parent
-    files.write(content.load(results), folder)
+    report = content.load(results)
+    files.write(report, folder)
     click.echo(f"The report is {folder / files.PAGE}")
+    for line in sinks.send(report, {"mlflow": mlflow, "tensorboard": tensorboard}):
+        click.echo(line)
 
 
 @main.command("fingerprint")

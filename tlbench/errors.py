@@ -48,3 +48,7 @@ class EnvironmentFailure(TlbenchError):  # noqa: N818 - a result of an upgrade, 
         self.log = log
         last = "\n".join(output.strip().splitlines()[-12:])
         super().__init__(f"{requirements}: {step} failed; all of it is in {log}. The last lines:\n{last}")
+
+
+class SinkError(TlbenchError):
+    """A report could not be sent somewhere else than to files."""

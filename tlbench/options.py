@@ -33,6 +33,8 @@ class Options:
         max_seeds: Number of seeds that a claim may get that fewer do not decide.
         store: Folder of the store.
         report: Folder of the report.
+        mlflow: Address of an MLflow tracking server that the report is sent to; None for none.
+        tensorboard: Folder of TensorBoard's logs; None for none.
         plan: Whether to show what would be trained, and train nothing.
         repeat: Beginning of the digest of the one trial that is trained again; None to run the tests.
         fail_inconclusive: Whether a claim that cannot be judged fails.
@@ -63,6 +65,8 @@ class Options:
     prefix_cache: bool = True
     reference: bool = False
     repeat: str | None = None
+    mlflow: str | None = None
+    tensorboard: Path | None = None
 
     @property
     def baselines(self) -> Path:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
-from tlbench.errors import ConfigurationError, DataError, StoreError, TlbenchError
+from tlbench.errors import ConfigurationError, DataError, SinkError, StoreError, TlbenchError
 from tlbench.plan import ordered
 
 
@@ -120,6 +120,8 @@ OPTIONS = (
         "",
         metavar="DIR",
     ),
+    _Option("--tlbench-mlflow", "Send the report to this MLflow tracking server as well.", "", metavar="URI"),
+    _Option("--tlbench-tensorboard", "Write TensorBoard's logs of the trials to this folder too.", "", metavar="DIR"),
     _Option(
         "--tlbench-plan",
         "Show the trials, which of them are stored, what they share, and the time and memory that the rest will take; "
@@ -286,6 +288,8 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         max_seeds=_whole_number(given, "tlbench_max_seeds", seeds),
         store=store,
         report=path("tlbench_report", base("tlbench_report")) or store / "report",
+        mlflow=given["tlbench_mlflow"] or None,
+        tensorboard=path("tlbench_tensorboard", base("tlbench_tensorboard")),
         plan=given["tlbench_plan"],
         repeat=given["tlbench_repeat"] or None,
         fail_inconclusive=inconclusive == "fail",
@@ -382,6 +386,8 @@ class Plugin:
             trials: list[Trial] = []
             for item in declaring:
                 trials += self._declare(item, study)
+            for declared in (self._shared.tables, self._shared.figures):
+                _check_names(declared)
             self._plan = ordered(trials)
             self._shared.trials = {trial.digest: trial for trial in self._plan}
             if not self._options.plan and any(trial not in self.session.store for trial in self._plan):
@@ -463,6 +469,7 @@ class Plugin:
             files.write(report, self._options.report)
             self.session.store.keep_report(report.text())
             terminalreporter.write_line(f"The report is {self._options.report / files.PAGE}")
+            self._send(terminalreporter, report)
         if self._compared:
             terminalreporter.section("tlbench comparison")
             for line in self._compared:
@@ -651,6 +658,18 @@ class Plugin:
             comparison=comparison_record(self._comparison, self._options.compare_fail) if self._comparison else None,
         )
 
+    def _send(self, reporter: pytest.TerminalReporter, report: Report) -> None:
+        from tlbench.report import sinks
+
+        folder = self._options.tensorboard
+        try:
+            for line in sinks.send(
+                report, {"mlflow": self._options.mlflow, "tensorboard": str(folder) if folder else None}
+            ):
+                reporter.write_line(line)
+        except SinkError as error:  # The run is done and its report written: that is no reason to fail.
+            reporter.write_line(f"Warning: {error}", yellow=True)
+
     def _repeat(self, digest: str) -> list[str]:
         from tlbench.report.plans import describe_repetition
 
@@ -751,6 +770,16 @@ class Plugin:
         if self._stopwatch is not None and self._stopwatch.trained:
             forecast = self._forecast(self._stopwatch.trained)
             reporter.write_line(describe_outcome(self._stopwatch.seconds, forecast))
+
+
+def _check_names(declared: Sequence[Table | Figure]) -> None:
+    names = [one.name for one in declared]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        msg = (
+            "Tables, and figures, need names of their own, which their files are called by; give a parametrized one "
+            f"its parameter. Received: {', '.join(doubled)} more than once"
+        )
+        raise ConfigurationError(msg)
 
 
 def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:

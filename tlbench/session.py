@@ -76,7 +76,7 @@ class Session:
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
             "seeds": " ".join(map(str, study.seeds)),
             "training": self._how,
-            "store": str(self.store.folder),
+            "store": _near(self.store.folder),
         }
 
     @property
@@ -176,6 +176,12 @@ class Session:
         """
         runs = baselines.latest(self.options.baselines, environment.machine(self.environment))
         return forecast.peak_memory(trials, runs, self.environment)
+
+
+def _near(folder: Path) -> str:
+    # As it is typed where it is below: the report of a study is then the same in any checkout.
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
 
 
 def _and_stand_in(dataset: Dataset) -> str:
