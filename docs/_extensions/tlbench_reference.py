@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sphinx.util.docutils import SphinxDirective
@@ -16,8 +18,6 @@ from tlbench import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from docutils import nodes
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
@@ -77,9 +77,12 @@ class ResultsSchema(SphinxDirective):
         if not SCHEMA.is_file():
             return self.parse_text_to_nodes("This version of tlbench has no JSON Schema of it.")
         schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+        page = Path(self.env.doc2path(self.env.docname)).parent
+        path = Path(os.path.relpath(str(SCHEMA), page)).as_posix()
         lines = [
-            "Its JSON Schema comes with the package, as ``tlbench/report/results.schema.json``, and with",
-            "this page: `results.schema.json <../results.schema.json>`__. Its first level:",
+            "Its JSON Schema comes with the package, as ``tlbench/report/results.schema.json``, and with this page:",
+            f":download:`{SCHEMA.name} <{path}>`.",
+            "Its first level:",
             "",
         ]
         for name, content in schema.get("properties", {}).items():
@@ -119,13 +122,6 @@ def keep_whole(_app: Sphinx, what: str, _name: str, _of: object, _options: objec
         lines[:0] = ["..", ""]  # An empty comment is a first line without one.
 
 
-def copy_schema(app: Sphinx, error: Exception | None) -> None:
-    """Put the schema at the root of the site."""
-    if error is None and SCHEMA.is_file() and app.builder.format == "html":
-        folder: Path = app.outdir
-        (folder / SCHEMA.name).write_text(SCHEMA.read_text(encoding="utf-8"), encoding="utf-8")
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.add_directive("pytest-options", PytestOptions)
@@ -134,5 +130,4 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("results-schema", ResultsSchema)
     app.connect("autodoc-process-docstring", keep_whole, priority=400)
     app.connect("missing-reference", resolve_short_name)
-    app.connect("build-finished", copy_schema)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
