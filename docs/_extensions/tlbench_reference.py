@@ -18,6 +18,7 @@ from tlbench import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from docutils import nodes
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
