@@ -462,13 +462,14 @@ class Plugin:
             return
         with _usage_errors():
             from tlbench.report import files
+            from tlbench.session import near
 
             report = self._report()
             _print_report(terminalreporter, report)
             self._print_outcome(terminalreporter)
             files.write(report, self._options.report)
             self.session.store.keep_report(report.text())
-            terminalreporter.write_line(f"The report is {self._options.report / files.PAGE}")
+            terminalreporter.write_line(f"The report is {near(self._options.report / files.PAGE)}")
             self._send(terminalreporter, report)
         if self._compared:
             terminalreporter.section("tlbench comparison")

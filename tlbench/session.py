@@ -76,7 +76,7 @@ class Session:
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
             "seeds": " ".join(map(str, study.seeds)),
             "training": self._how,
-            "store": _near(self.store.folder),
+            "store": near(self.store.folder),
         }
 
     @property
@@ -178,10 +178,10 @@ class Session:
         return forecast.peak_memory(trials, runs, self.environment)
 
 
-def _near(folder: Path) -> str:
-    # As it is typed where it is below: the report of a study is then the same in any checkout.
+def near(path: Path) -> str:
+    """A path as it would be typed here: the report of a study is then the same in any checkout."""
     here = Path.cwd()
-    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _and_stand_in(dataset: Dataset) -> str:
