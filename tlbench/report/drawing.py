@@ -78,7 +78,6 @@ def picture(drawn: Drawn) -> Picture:
     import cycler
     import matplotlib as mpl
 
-
     # Without pyplot: no window system is looked for and no figure is left open.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
