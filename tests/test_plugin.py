@@ -588,6 +588,9 @@ def test_a_run_is_saved_and_compared_with_a_later_one(project):
     )
     page = (project.path / ".tlbench" / "report" / "comparison.md").read_text()
     assert r"| test\_better\[0.01\] | same" in page
+    assert '<h2 id="comparison-title">Comparison</h2>' in (
+        project.path / ".tlbench" / "report" / "report.html"
+    ).read_text(encoding="utf-8")
 
     (saved,) = project.path.glob(".tlbench/baselines/*/0001_before.json")
     saved.parent.rename(saved.parent.with_name("elsewhere"))

@@ -240,7 +240,7 @@ class Report:
     def text(self) -> str:
         """The report as JSON."""
         content = {"schema_version": SCHEMA_VERSION, **_converter().unstructure(self)}
-        return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def repeat_command(report: Report, trial: TrialRecord) -> str:

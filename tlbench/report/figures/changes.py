@@ -94,7 +94,7 @@ class Changes:
                     marker=marker,
                     s=45,
                     alpha=0.7,
-                    label=f"{status} ({len(group)} trials)" if status != "same" else f"others ({len(group)} trials)",
+                    label=f"{'others' if status == 'same' else status}: {len(group)}",
                 )
         moved = [change.label for change in self.comparison.arms if change.status == "regressed"]
         named = [trial for arm in moved for trial in self.comparison.trials if trial.arm == arm]
@@ -108,4 +108,4 @@ class Changes:
         low, high = min(values, default=0) - 3, max(values, default=100) + 3
         axes.set(xlim=(low, high), ylim=(low, high))
         if values:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=12)
+            axes.legend(title="trials", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=12)
