@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 
 from importlib import resources
 from pathlib import Path
@@ -123,6 +124,11 @@ def keep_whole(_app: Sphinx, what: str, _name: str, _of: object, _options: objec
         lines[:0] = ["..", ""]  # An empty comment is a first line without one.
 
 
+def show_paths(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Show the default of the command's options that are paths as it is typed."""
+    lines[:] = [re.sub(r"``\w*Path\((.*?)\)``", r"``\1``", line) for line in lines]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.add_directive("pytest-options", PytestOptions)
@@ -130,5 +136,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("pytest-fixtures", PytestFixtures)
     app.add_directive("results-schema", ResultsSchema)
     app.connect("autodoc-process-docstring", keep_whole, priority=400)
+    app.connect("sphinx-click-process-options", show_paths)
     app.connect("missing-reference", resolve_short_name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
