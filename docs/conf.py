@@ -25,6 +25,7 @@ exclude_patterns = ["_build", "_extensions", "real-images"]
 html_theme = "furo"
 html_title = f"tlbench {__version__}"
 html_copy_source = False
+html_show_copyright = False
 
 # Two hyphens are an option's.
 smartquotes = False
@@ -36,6 +37,7 @@ myst_heading_anchors = 3
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 80
 napoleon_use_ivar = True
 

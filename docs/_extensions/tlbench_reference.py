@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 
 from importlib import resources
 from pathlib import Path
@@ -117,10 +118,21 @@ def resolve_short_name(
     return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, target)
 
 
+def leave_out_class(_app: Sphinx, what: str, _name: str, _of: object, _options: object, lines: list[str]) -> None:
+    """Show a constant without its class's docstring, which stands beside it once."""
+    if what == "data":
+        lines.clear()
+
+
 def keep_whole(_app: Sphinx, what: str, _name: str, _of: object, _options: object, lines: list[str]) -> None:
     """Keep what stands before a colon in a property's first line, which napoleon would take for its type."""
     if what in {"attribute", "property"}:
         lines[:0] = ["..", ""]  # An empty comment is a first line without one.
+
+
+def show_paths(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Show the default of the command's options that are paths as it is typed."""
+    lines[:] = [re.sub(r"``\w*Path\((.*?)\)``", r"``\1``", line) for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -129,6 +141,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("pytest-markers", PytestMarkers)
     app.add_directive("pytest-fixtures", PytestFixtures)
     app.add_directive("results-schema", ResultsSchema)
+    app.connect("autodoc-process-docstring", leave_out_class, priority=400)
     app.connect("autodoc-process-docstring", keep_whole, priority=400)
+    app.connect("sphinx-click-process-options", show_paths)
     app.connect("missing-reference", resolve_short_name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
