@@ -33,7 +33,7 @@ def trial(arm="A", seed=0, accuracy=0.8, **changes):
     """A trial of two epochs; an accuracy of None has diverged."""
     ok = accuracy is not None
     made = TrialRecord(
-        digest=hashlib.sha256(f"{arm} {seed}".encode()).hexdigest(),
+        digest=hashlib.sha256(f"{arm} {seed}".encode(errors="surrogatepass")).hexdigest(),
         seed=seed,
         status="finished" if ok else "diverged",
         accuracy=accuracy,

@@ -8,7 +8,7 @@ import pytest
 import reports
 
 from tlbench.errors import StoreError
-from tlbench.report import content
+from tlbench.report import content, files
 
 
 @pytest.mark.parametrize("kind", reports.ALL)
@@ -58,3 +58,28 @@ def test_a_damaged_report_is_refused(change, tmp_path):
 
     with pytest.raises(StoreError, match="are damaged"):
         content.load(tmp_path / "results.json")
+
+
+def test_a_name_that_is_no_utf_8_is_written_all_the_same(tmp_path):
+    """As Python reads it from a file system: in pages, tables and figures a question mark stands for what is none."""
+    name = b"caf\xe9".decode(errors="surrogateescape")
+    report = content.printable(
+        reports.report(
+            header={"store": name},
+            arms=(reports.arm(name),),
+            claims=(reports.claim(name),),
+            tables=(reports.table(name, name),),
+            figures=reports.figures(name),
+        )
+    )
+    files.write(report, tmp_path)
+
+    assert "caf?" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert report == content.load(tmp_path / "results.json")
+
+
+def test_names_that_can_be_written_are_left_alone():
+    """Emoji and all."""
+    report = reports.report(notes=("\U0001f600 caf\xe9",))
+
+    assert content.printable(report) is report

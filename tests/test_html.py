@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 import reports
 
-from tlbench.report import content, files, html
+from tlbench.report import files, html
 from tlbench.report.drawing import picture
 from tlbench.report.figures import all_figures
 
@@ -199,12 +199,3 @@ def test_any_report_is_written_whole(kind, tmp_path):
     assert 3 * len(report.tables) == sum(name.startswith("table-") for name in written)
     assert 2 * len(all_figures(report)) == sum(name.endswith((".svg", ".png")) for name in written)
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
-
-
-def test_a_name_that_is_no_utf_8_is_written_all_the_same(tmp_path):
-    """As Python reads it from a file system; it comes back from results.json as it was."""
-    report = _named(b"caf\xe9".decode(errors="surrogateescape"))
-    files.write(report, tmp_path)
-
-    assert "caf?" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert report == content.load(tmp_path / "results.json")

@@ -636,14 +636,14 @@ class Plugin:
 
     def _report(self) -> Report:
         from tlbench import __version__, baselines
-        from tlbench.report.content import Report
+        from tlbench.report.content import Report, printable
         from tlbench.report.gathering import arm_records, claim_record, comparison_record
         from tlbench.report.tables import fill
 
         session, shared = self.session, self._shared
         seeds = session.study.seeds
         arms, environments = arm_records(shared.trials.values(), self._stored, shared.arms)
-        return Report(
+        report = Report(
             created=baselines.now(),
             tlbench_version=__version__,
             header=session.header,
@@ -658,6 +658,7 @@ class Plugin:
             repeat=self._command("--tlbench-repeat"),
             comparison=comparison_record(self._comparison, self._options.compare_fail) if self._comparison else None,
         )
+        return printable(report)
 
     def _send(self, reporter: pytest.TerminalReporter, report: Report) -> None:
         from tlbench.report import sinks
@@ -787,6 +788,8 @@ def _print_report(reporter: pytest.TerminalReporter, report: Report) -> None:
     from tlbench.report import formats, terminal
 
     width = reporter._tw.fullwidth  # noqa: SLF001 - pytest shows no other way to what it measures.
+    # A section does not end the line of dots that is before it, and what is written first would stand in its place.
+    reporter.ensure_newline()
     for filled in report.tables:
         reporter.section(terminal.wrapped(f"{filled.name}: {filled.title}", width - 10).partition("\n")[0])
         reporter.write_line(terminal.table(filled, width))

@@ -253,6 +253,17 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def printable(report: Report) -> Report:
+    """A report whose names can be written and drawn: what is no UTF-8 in a folder's name becomes a question mark."""
+    converter = _converter()
+    text = json.dumps(converter.unstructure(report), ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return converter.structure(json.loads(text.encode(errors="replace")), Report)
+    return report
+
+
 def load(path: Path) -> Report:
     """Read a `results.json`.
 

@@ -71,8 +71,7 @@ def write_results(report: Report, path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}.unfinished")
-    # A folder's name that is no UTF-8 has no other signs either.
-    unfinished.write_bytes(text.encode("utf-8", "replace"))
+    unfinished.write_text(text, encoding="utf-8", newline="\n")
     unfinished.replace(path)
 
 

@@ -20,4 +20,5 @@ def file_name(name: str) -> str:
     plain = re.sub(r"\s+", "-", name.strip().lower())
     if slug == plain and slug and not RESERVED.fullmatch(slug):
         return slug
-    return f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:6]}".strip("-")
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+    return f"{slug}-{digest[:6]}".strip("-")
