@@ -85,3 +85,18 @@ def make_result(environment):
         )
 
     return make
+
+
+@pytest.fixture
+def project(pytester):
+    """A project of its own with a tiny profile and a study; see `projects`."""
+    # Imported here: it imports a backend, which most tests do without.
+    import projects
+
+    pytester.makepyfile(pebble=projects.PEBBLE)
+    pytester.makeconftest(projects.PROFILE)
+    pytester.makepyfile(test_study=projects.STUDY)
+    pytester.makeini(
+        "[pytest]\ntlbench_profile = tiny\ntlbench_workers = 1\naddopts = -p no:cacheprovider -p no:benchmark\n"
+    )
+    return pytester

@@ -8,6 +8,7 @@ import inspect
 import pickle
 import re
 import shlex
+import warnings
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -179,6 +180,9 @@ OPTIONS = (
     ),
 )
 
+# Keras' own conversion of TensorFlow's and PyTorch's tensors, under NumPy 2: hundreds a run, nobody's to mend here.
+KERAS_COPIES = "__array__ implementation doesn't accept a copy keyword"
+
 # What a command to do something else with the same study leaves out, each with its value: what is done with results,
 # and workers, which the plan is not known to.
 LEFT_OUT = {
@@ -215,9 +219,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options; what cannot be worked with is a usage error."""
     for marker in MARKERS.values():
         config.addinivalue_line("markers", marker)
-    # Keras' own conversion of TensorFlow's and PyTorch's tensors, under NumPy 2: hundreds a run, nobody's to mend here.
-    ignored = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
-    config.addinivalue_line("filterwarnings", ignored)
+    config.addinivalue_line("filterwarnings", f"ignore:{KERAS_COPIES}:DeprecationWarning")
     given = {option.ini: option.value(config) for option in OPTIONS}
     plugin = Plugin(config, given)
     config.pluginmanager.register(plugin, "tlbench-session")
@@ -409,7 +411,9 @@ class Plugin:
     def pytest_runtestloop(self) -> bool | None:
         """Run no test where only the plan is asked for, or a trial to be repeated."""
         if self._options.repeat and not self._worker:
-            with _usage_errors():
+            # Outside of tests, pytest's own filters are not at work.
+            with _usage_errors(), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", KERAS_COPIES, DeprecationWarning)
                 self._repeated = self._repeat(self._options.repeat)
         return True if self._options.plan or self._options.repeat else None
 
