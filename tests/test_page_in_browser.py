@@ -137,6 +137,30 @@ def test_a_page_opens_where_a_link_points(whole, open_page):
     assert page.locator("#arm-1 .inside").is_visible()
 
 
+def test_a_link_opens_again_what_was_closed(whole, open_page):
+    """Though the address stays as it is."""
+    page = open_page(whole)
+    page.locator("details.claim > summary").first.click()
+    link = page.locator(".under a[href='#arm-1']").first
+    link.click()
+    page.locator("#arm-1 > summary").click()
+    closed = not page.locator("#arm-1 > .inside").is_visible()
+    link.click()
+
+    assert closed
+    assert page.locator("#arm-1 > .inside").is_visible()
+
+
+def test_an_address_that_leads_nowhere_is_no_error(whole, open_page):
+    """Nor is one with a percent sign that stands for no character."""
+    page = open_page(whole)
+    page.evaluate("location.hash = '#%'")
+    page.goto(f"{whole.as_uri()}#nowhere")
+    page.reload()
+
+    assert [] == page.errors
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_accessibility_checker_finds_nothing_serious(written, open_page, scheme):
     """With all that can be opened open, in either theme."""
