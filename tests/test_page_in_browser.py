@@ -185,6 +185,15 @@ def test_a_page_does_not_scroll_sideways(whole, open_page, width):
     assert width >= page.evaluate("document.documentElement.scrollWidth")
 
 
+def test_tables_are_not_cut_on_paper(whole, open_page):
+    """They are as wide as a page of A4 within margins of 15 mm: 680 CSS pixels."""
+    page = open_page(whole, viewport={"width": 680, "height": 960})
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+
+    assert 680 >= page.evaluate("document.documentElement.scrollWidth")
+
+
 def test_everything_is_open_on_paper(whole, open_page):
     """And closed again behind it."""
     page = open_page(whole)
