@@ -120,6 +120,34 @@ def test_verdicts_are_counted():
     assert "✓ 0 supported ✗ 1 refuted ? 2 inconclusive" in shown
 
 
+@pytest.mark.parametrize(
+    ("failures", "expected"), [(("A has regressed",), "✗ Comparison failed: "), ((), "✓ Comparison passed: ")]
+)
+def test_a_comparison_is_told_beside_the_verdicts(failures, expected):
+    """Above what could fool a reader, with the number of arms and claims that changed."""
+    comparison = replace(reports.comparison(), failures=failures)
+    shown = " ".join("".join(Elements(page_of(reports.report(comparison=comparison))).text).split())
+
+    told = f"? 0 inconclusive {expected}arms: 1 regressed, 1 same; claims: 1 changed verdict What could fool you"
+    assert told in shown
+
+
+def test_parts_stand_in_the_order_of_the_contents():
+    """From verdicts to what they rest on."""
+    elements = Elements(page_of(reports.compared()))
+
+    expected = ["fool", "claims", "figures", "tables", "comparison", "trials", "environments"]
+    assert expected == [name for name in elements.ids if name in expected]
+    assert [f"#{name}" for name in expected] == elements.links[1 : 1 + len(expected)]
+
+
+def test_the_bar_of_a_claim_is_told_in_words():
+    """To whoever cannot see it, also while the claim is closed."""
+    attributes = Elements(page_of(reports.single())).attributes
+
+    assert ("svg", "aria-label", "difference told in a line") in attributes
+
+
 def test_a_diverged_trial_is_told_as_such():
     """In the claim and in its arm."""
     text = page_of(reports.mixed())

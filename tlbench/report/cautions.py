@@ -89,8 +89,8 @@ def _moving_statistics(report: Report) -> Iterator[Caution]:
     if found:
         text = (
             "BatchNorm's moving statistics lag behind the weights: the network knows its training images, and the test "
-            f"images too with statistics re-estimated on them, but as it is it tests {100 * LAG:.0f} points lower. "
-            "A comparison then tells which arm took more steps; more of them, or a lower momentum, mend it."
+            f"images too with statistics re-estimated on them, but as it is it tests at least {100 * LAG:.0f} points "
+            "lower. A comparison then tells which arm took more steps; more of them, or a lower momentum, mend it."
         )
         yield Caution("moving statistics", text, _claims_on(report, found), found)
 

@@ -1,7 +1,7 @@
 "use strict";
 // What is inside something closed is opened before it is shown, or printed.
 function show() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = document.getElementById(location.hash.slice(1));
   if (!target) return;
   for (let outer = target; outer; outer = outer.parentElement) {
     if (outer.tagName === "DETAILS") outer.open = true;
@@ -11,6 +11,10 @@ function show() {
   place.focus({ preventScroll: true });
 }
 addEventListener("hashchange", show);
+// A second click on the same link changes no hash, and what it leads to may have been closed since.
+addEventListener("click", (event) => {
+  if (event.target.closest("a[href^='#']")?.hash === location.hash) show();
+});
 if (location.hash) show();
 let closed = [];
 addEventListener("beforeprint", () => {
