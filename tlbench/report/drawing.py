@@ -78,7 +78,6 @@ def picture(drawn: Drawn) -> Picture:
     import cycler
     import matplotlib as mpl
 
-    # Without pyplot: no window system is looked for and no figure is left open.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
@@ -87,6 +86,7 @@ def picture(drawn: Drawn) -> Picture:
         # A name may hold what the font has no sign for: a box stands in its place, and the figure's text has it.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         height = getattr(drawn, "height_inches", HEIGHT_INCHES)
+        # Without pyplot: no window system is looked for and no figure is left open.
         canvas = Canvas(figsize=(WIDTH_INCHES, height), layout="constrained")
         FigureCanvasAgg(canvas)
         drawn.draw(canvas)
