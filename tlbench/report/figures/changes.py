@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tlbench.report.figures import marks
 
 
 if TYPE_CHECKING:
@@ -11,10 +15,15 @@ if TYPE_CHECKING:
 
     import matplotlib.figure
 
+    from matplotlib.axes import Axes
+
     from tlbench.report.content import ComparisonRecord, TrialChange
 
-# More names would hide each other.
+# Arms of a kind: more names would hide each other.
 MOST_NAMED = 5
+
+# Characters of a name; a character's width, and from one line to the next, as shares of an axis.
+NAMED, CHARACTER, LINE = 28, 0.025, 0.055
 
 
 @dataclass(frozen=True)
@@ -23,19 +32,16 @@ class Changes:
 
     Attributes:
         comparison: Of the runs.
+        name: Of the figure, unlike that of any other.
     """
 
     comparison: ComparisonRecord
+    name: str = "Old and new"
 
     @property
     def kind(self) -> str:
         """It is made of a comparison, which results hold already, and stands in none."""
         return "changes"
-
-    @property
-    def name(self) -> str:
-        """Of the figure."""
-        return "Old and new"
 
     @property
     def title(self) -> str:
@@ -47,7 +53,8 @@ class Changes:
         """What the marks are."""
         return (
             f"Each mark is a trial; on the diagonal it scores the same. Old: {self.comparison.old}. "
-            f"New: {self.comparison.new}. Crosses are of arms that regressed, triangles of arms that improved."
+            f"New: {self.comparison.new}. Crosses are of arms that regressed, triangles of arms that improved; "
+            f"up to {MOST_NAMED} of either are named, each at its first seed."
         )
 
     def _status(self, arm: str) -> str:
@@ -96,16 +103,36 @@ class Changes:
                     alpha=0.7,
                     label=f"{'others' if status == 'same' else status}: {len(group)}",
                 )
-        moved = [change.label for change in self.comparison.arms if change.status == "regressed"]
-        named = [trial for arm in moved for trial in self.comparison.trials if trial.arm == arm]
-        firsts = {trial.arm: trial for trial in reversed(named)}
-        for trial in list(firsts.values())[:MOST_NAMED]:
-            axes.annotate(
-                f" {trial.arm}", (100 * trial.old, 100 * trial.new), fontsize=10, va="top", annotation_clip=True
-            )
         axes.set(xlabel="old accuracy (%)", ylabel="new accuracy (%)", aspect="equal")
         values = [100 * value for trial in self.comparison.trials for value in (trial.old, trial.new)]
         low, high = min(values, default=0) - 3, max(values, default=100) + 3
         axes.set(xlim=(low, high), ylim=(low, high))
-        if values:
-            axes.legend(title="trials", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=12)
+        self._name_arms(axes, low, high - low)
+        if not values:
+            marks.nothing(axes)
+        else:
+            axes.legend(title="trials", loc="lower left", bbox_to_anchor=(1.02, 0), borderaxespad=0, fontsize=12)
+
+    def _name_arms(self, axes: Axes, low: float, extent: float) -> None:
+        """Name arms at their first trials: improved ones above the diagonal, regressed ones below, none on another."""
+        for status, sign in (("regressed", 1), ("improved", -1)):
+            firsts = {trial.arm: trial for trial in reversed(self._groups[status])}
+            height = math.inf
+            for trial in sorted(list(firsts.values())[::-1][:MOST_NAMED], key=lambda trial: -sign * trial.new):
+                old, new = 100 * trial.old, 100 * trial.new
+                name = marks.label(trial.arm, NAMED)
+                beside = old + sign * 0.06 * extent
+                height = min(sign * new - 0.04 * extent, height - LINE * extent)
+                if status == "improved":
+                    # On the left the axis stands in the way, as the legend does not on the right.
+                    beside = max(beside, low + CHARACTER * len(name) * extent)
+                    height = min(height, -beside - LINE * extent)
+                axes.annotate(
+                    name,
+                    (old, new),
+                    (beside, sign * height),
+                    fontsize=11,
+                    ha="left" if sign > 0 else "right",
+                    va="center",
+                    arrowprops={"arrowstyle": "-", "color": "#8a8a8a", "linewidth": 0.8, "shrinkB": 4},
+                )
