@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import string
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 # Arms of a kind: more names would hide each other.
 MOST_NAMED = 5
 
-# Characters of a name; a character's width, and from one line to the next, as shares of an axis.
-NAMED, CHARACTER, LINE = 28, 0.025, 0.055
+# Characters of a name in the legend.
+NAMED = 26
+
+# Colour and marker of a trial by what became of its arm.
+LOOKS = {"same": ("C0", "o"), "improved": ("C2", "^"), "regressed": ("C1", "X")}
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Changes:
         return (
             f"Each mark is a trial; on the diagonal it scores the same. Old: {self.comparison.old}. "
             f"New: {self.comparison.new}. Crosses are of arms that regressed, triangles of arms that improved; "
-            f"up to {MOST_NAMED} of either are named, each at its first seed."
+            f"up to {MOST_NAMED} of either have a letter at their first seed."
         )
 
     def _status(self, arm: str) -> str:
@@ -90,9 +93,8 @@ class Changes:
         """Draw all trials on one pair of axes."""
         axes = canvas.subplots()
         axes.plot([0, 100], [0, 100], color="#8a8a8a", linestyle=":", linewidth=1.5)
-        looks = {"same": ("C0", "o"), "improved": ("C2", "^"), "regressed": ("C1", "X")}
         for status, group in self._groups.items():
-            colour, marker = looks[status]
+            colour, marker = LOOKS[status]
             if group:
                 axes.scatter(
                     [100 * trial.old for trial in group],
@@ -107,32 +109,38 @@ class Changes:
         values = [100 * value for trial in self.comparison.trials for value in (trial.old, trial.new)]
         low, high = min(values, default=0) - 3, max(values, default=100) + 3
         axes.set(xlim=(low, high), ylim=(low, high))
-        self._name_arms(axes, low, high - low)
+        self._name_arms(axes, 0.0005 * (high - low))
         if not values:
             marks.nothing(axes)
         else:
-            axes.legend(title="trials", loc="lower left", bbox_to_anchor=(1.02, 0), borderaxespad=0, fontsize=12)
+            canvas.legend(title="trials", loc="outside right upper", fontsize=11)
 
-    def _name_arms(self, axes: Axes, low: float, extent: float) -> None:
-        """Name arms at their first trials: improved ones above the diagonal, regressed ones below, none on another."""
+    def _name_arms(self, axes: Axes, near: float) -> None:
+        """Put a letter at the first trial of arms that regressed or improved; the legend says whose it is.
+
+        Args:
+            axes: Where to.
+            near: Marks no farther from each other share a place for their letters.
+        """
+        letters = iter(string.ascii_lowercase)
         for status, sign in (("regressed", 1), ("improved", -1)):
+            places: dict[TrialChange, str] = {}
             firsts = {trial.arm: trial for trial in reversed(self._groups[status])}
-            height = math.inf
-            for trial in sorted(list(firsts.values())[::-1][:MOST_NAMED], key=lambda trial: -sign * trial.new):
-                old, new = 100 * trial.old, 100 * trial.new
-                name = marks.label(trial.arm, NAMED)
-                beside = old + sign * 0.06 * extent
-                height = min(sign * new - 0.04 * extent, height - LINE * extent)
-                if status == "improved":
-                    # On the left the axis stands in the way, as the legend does not on the right.
-                    beside = max(beside, low + CHARACTER * len(name) * extent)
-                    height = min(height, -beside - LINE * extent)
+            for trial in list(firsts.values())[::-1][:MOST_NAMED]:
+                letter = next(letters)
+                colour, marker = LOOKS[status]
+                named = f"{letter}: {marks.label(trial.arm, NAMED)}"
+                axes.plot([], [], marker, color=colour, linestyle="none", alpha=0.7, label=named)
+                close = (one for one in places if max(abs(one.old - trial.old), abs(one.new - trial.new)) < near)
+                place = next(close, trial)
+                places[place] = places.get(place, "") + letter
+            for place, text in places.items():
                 axes.annotate(
-                    name,
-                    (old, new),
-                    (beside, sign * height),
-                    fontsize=11,
+                    text,
+                    (100 * place.old, 100 * place.new),
+                    (5 * sign, -4 * sign),
+                    textcoords="offset points",
+                    fontsize=12,
                     ha="left" if sign > 0 else "right",
-                    va="center",
-                    arrowprops={"arrowstyle": "-", "color": "#8a8a8a", "linewidth": 0.8, "shrinkB": 4},
+                    va="top" if sign > 0 else "bottom",
                 )

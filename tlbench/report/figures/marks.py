@@ -39,7 +39,8 @@ def label(name: str, most: int = IN_LEGEND) -> str:
     """
     text = one_line(name).strip()
     if len(text) > most:
-        text = f"{text[: most - 3]}..."
+        # In the middle: arms of a study begin alike, and what tells them apart comes last.
+        text = f"{text[: (most - 3) // 2]}...{text[-((most - 2) // 2) :]}"
     # Matplotlib leaves out of legends what begins with an underscore.
     return f" {text}" if text.startswith("_") else text
 
