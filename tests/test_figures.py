@@ -275,6 +275,15 @@ def test_a_name_with_an_underscore_is_in_the_legend(kind):
     assert "_hidden" in picture(drawn).svg
 
 
+def test_a_line_without_a_name_is_drawn(traced):
+    """Nothing warns that the legend is empty."""
+    points = tuple(
+        replace(point, series="", cell=replace(point.cell, published=None)) for point in traced["lines"].points
+    )
+
+    assert picture(replace(traced["lines"], points=points)).png
+
+
 def test_a_long_name_keeps_its_ends_and_its_whole_is_told():
     """Arms of a study begin alike, and what tells them apart comes last."""
     name = f"person/other -> 8-classes{' and more' * 20}, frozen entry"

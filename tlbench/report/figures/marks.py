@@ -41,8 +41,8 @@ def label(name: str, most: int = IN_LEGEND) -> str:
     if len(text) > most:
         # In the middle: arms of a study begin alike, and what tells them apart comes last.
         text = f"{text[: (most - 3) // 2]}...{text[-((most - 2) // 2) :]}"
-    # Matplotlib leaves out of legends what begins with an underscore.
-    return f" {text}" if text.startswith("_") else text
+    # Matplotlib leaves out of legends what is empty or begins with an underscore.
+    return f" {text}" if not text or text.startswith("_") else text
 
 
 def axis_label(name: str, unit: Unit, most: int = BESIDE_Y) -> str:
