@@ -6,14 +6,22 @@ import io
 import json
 
 from dataclasses import replace
+from xml.etree import ElementTree as ET
 
+import matplotlib as mpl
 import pytest
+import reports
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
 from PIL import Image
 
 from tlbench.claims import score
-from tlbench.report.content import SCHEMA_VERSION, Report, load
-from tlbench.report.drawing import picture
+from tlbench.comparison import ArmChange
+from tlbench.report.content import SCHEMA_VERSION, Report, TrialChange, load
+from tlbench.report.drawing import INK, STYLE, picture
 from tlbench.report.figures import (
     Bar,
     Bars,
@@ -27,11 +35,24 @@ from tlbench.report.figures import (
     all_figures,
     caption,
 )
-from tlbench.report.figures.forest import Forest
+from tlbench.report.figures.changes import Changes
+from tlbench.report.figures.forest import MOST_CLAIMS, Forest
 from tlbench.trials import Arm, Random
 
 
-HOSTILE = "$x^2$ %_<b>&\\ \x1b[31m \U0001f600 \u202eabc"
+# Formulas, markup, control characters, what XML cannot hold, other scripts, and names that are too long.
+NAMES = (
+    "$x^2$ %_<b>&\\ -->",
+    "\x1b[31m \x00 \x07 \ufffe",
+    "\U0001f600 \u202eabc",
+    "\u0939\u093f\u0928\u094d\u0926\u0940",
+    "\u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0639\u0631\u0628\u064a\u0629 \u732b",
+    "a\nb\r\n\tc",
+    "_hidden",
+    "an arm of a long name " * 12,
+    "x" * 300,
+    "",
+)
 
 
 @pytest.fixture
@@ -212,23 +233,6 @@ def test_records_are_lines_of_equal_headings(kind, traced):
     assert 1 == len({tuple(record) for record in records})
 
 
-def test_any_name_can_be_drawn(arm, make_result):
-    """Dollar signs make no formula, and what the font lacks is a box and no warning."""
-    named = replace(arm, label=HOSTILE)
-    figures = [
-        Curves(HOSTILE, HOSTILE, named, named),
-        Bars(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (Bar(HOSTILE, score(named), HOSTILE),), published_by=HOSTILE),
-        Confusion(HOSTILE, HOSTILE, named, (HOSTILE, "dog")),
-        Calibration(HOSTILE, HOSTILE, (named,)),
-        Lines(HOSTILE, HOSTILE, HOSTILE, HOSTILE, ((HOSTILE, (Point(1, score(named)),)),)),
-        Matrix(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, (Pair(HOSTILE, HOSTILE, HOSTILE, score(named)),)),
-    ]
-
-    for figure in figures:
-        drawn = figure.trace(lambda _trial: make_result(9, label_names=(HOSTILE, "dog")), [0])
-        assert "<svg" in picture(drawn).svg
-
-
 def test_a_caption_names_the_data(traced):
     """What they stand in for is part of that sentence."""
     assert caption(traced["bars"], report_of()).startswith("Bars. Dots are seeds")
@@ -248,6 +252,195 @@ def test_every_figure_knows_its_trials(declared, arm, other):
         assert {one.label for one in figure.arms} == ({"slow", "fast"} if kind != "confusion" else {"slow"})
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_can_be_drawn(name):
+    """As XML, without a warning, whatever the font lacks and however long it is."""
+    report = reports.report(
+        figures=reports.figures(name),
+        claims=(reports.claim(f"test_{name}"),),
+        comparison=reports.comparison(name),
+    )
+    figures = all_figures(report)
+
+    assert len(KINDS) + 2 == len(figures)
+    for figure in figures:
+        assert ET.fromstring(picture(figure).svg).tag.endswith("svg"), figure.kind
+
+
+@pytest.mark.parametrize("kind", ["curves", "lines", "calibration"])
+def test_a_name_with_an_underscore_is_in_the_legend(kind):
+    """Where matplotlib would leave it out; SVG files have every text as a comment beside its shape."""
+    drawn = next(figure for figure in reports.figures("_hidden") if figure.kind == kind)
+
+    assert "_hidden" in picture(drawn).svg
+
+
+def test_a_line_without_a_name_is_drawn(traced):
+    """Nothing warns that the legend is empty."""
+    points = tuple(
+        replace(point, series="", cell=replace(point.cell, published=None)) for point in traced["lines"].points
+    )
+
+    assert picture(replace(traced["lines"], points=points)).png
+
+
+def test_a_long_name_keeps_its_ends_and_its_whole_is_told():
+    """Arms of a study begin alike, and what tells them apart comes last."""
+    name = f"person/other -> 8-classes{' and more' * 20}, frozen entry"
+    drawn = next(figure for figure in reports.figures(name) if figure.kind == "lines")
+    svg = picture(drawn).svg
+
+    assert "person/other -> " in svg.replace("&gt;", ">")
+    assert ", frozen entry" in svg
+    assert name not in svg.replace("&gt;", ">")
+    assert name in drawn.text()
+
+
+def test_texts_are_in_the_colour_that_a_page_replaces():
+    """All but those in cells of a colour of their own, which are black or white."""
+    for figure in all_figures(reports.report(comparison=reports.comparison())):
+        with mpl.rc_context(STYLE):
+            canvas = Canvas(layout="constrained")
+            agg = FigureCanvasAgg(canvas)
+            figure.draw(canvas)
+            agg.draw()
+        colours = {to_hex(text.get_color()) for text in canvas.findobj(Text) if text.get_text()}
+        cells = {"#000000", "#ffffff"} if figure.kind in {"matrix", "confusion"} else set()
+        assert INK in colours
+        assert colours <= {INK} | cells, figure.kind
+
+
+def test_a_crossing_is_named(traced):
+    """The epoch stands beside the star."""
+    assert "<!-- epoch 1 -->" in picture(traced["curves"]).svg
+    assert "The star is where the mean of fast reaches the last one of slow." in traced["curves"].caption
+
+
+def test_curves_without_results_claim_nothing(declared):
+    """Neither that they cross nor that they do not."""
+    drawn = declared["curves"].trace(lambda _trial: None, [0])
+
+    assert "reach" not in drawn.caption
+    assert "<!-- no finished trials -->" in picture(drawn).svg
+
+
+def test_curves_of_many_seeds_say_how_many_are_drawn(declared, make_result):
+    """The mean is of all."""
+    drawn = declared["curves"].trace(lambda _trial: make_result(), range(31))
+
+    assert "the first 30 seeds are drawn; the mean is of all" in drawn.caption
+    assert "the first" not in declared["curves"].trace(lambda _trial: make_result(), range(30)).caption
+
+
+def test_the_legend_of_calibration_has_every_seed(traced):
+    """Where they are few."""
+    assert "slow: ECE 5.0 % (by seed 10.0, 0.0)" in picture(traced["calibration"]).svg
+
+
+def test_the_legend_of_calibration_has_the_range_of_many_seeds(declared, make_result):
+    """Where there is no room for each: eight to ten of ten are right, with a probability of 0.9."""
+    drawn = declared["calibration"].trace(lambda trial: make_result(8 + trial.seed % 3), range(6))
+
+    assert "slow: ECE 6.7 % (by seed 0.0 to 10.0)" in picture(drawn).svg
+
+
+def test_a_seed_that_diverged_is_left_out_of_what_is_summed(declared, arm, results, make_result):
+    """The confusion matrix and the bins are of the other seed."""
+    results[arm.trial(0).digest] = make_result(diverged=True)
+    confusion, calibration, bars = (
+        declared[kind].trace(lambda t: results.get(t.digest), [0, 1]) for kind in ("confusion", "calibration", "bars")
+    )
+
+    assert ((5, 0), (1, 4)) == confusion.counts
+    assert ["1"] == list(calibration.series[0].errors)
+    assert "slow: 90.0% (1 of 2 seeds), by seed diverged 90.0%; published 85%" == bars.text().splitlines()[0]
+
+
+def test_a_pair_without_an_arm_is_blank(traced):
+    """Two matrices of two rows and two columns hold the two pairs there are."""
+    svg = picture(traced["matrix"]).svg
+
+    assert 1 == svg.count("<!-- +10.0 -->")
+    assert 1 == svg.count("<!-- +85.0 -->")
+    assert 1 == svg.count("<!-- (+10.0) -->")
+    assert 2 == svg.count("<!-- ±")
+
+
+def test_a_forest_tells_every_claim():
+    """With its outcome, and without an effect where a run diverged."""
+    forest = next(figure for figure in all_figures(reports.mixed()) if figure.kind == "forest")
+    svg = picture(forest).svg
+
+    assert ["refuted", "inconclusive", "inconclusive"] == [record["outcome"] for record in forest.records()]
+    assert [True, True, False] == [record["difference"] is not None for record in forest.records()]
+    assert "inconclusive: test_diverged: difference told in a line" == forest.text().splitlines()[2]
+    assert "<!-- open -->" in svg
+    assert 1 == svg.count("<!--   diverged -->")
+
+
+def test_a_forest_grows_with_its_claims_up_to_a_height():
+    """The rest is in its text, and the caption says so."""
+    small, most, more = (Forest(tuple(reports.claim(f"test_{n}") for n in range(count))) for count in (2, 60, 61))
+
+    assert small.height_inches < most.height_inches == more.height_inches
+    assert f"Only the first {MOST_CLAIMS} of 61 are drawn." in more.caption
+    assert "Only" not in most.caption
+    assert "test_60" in more.text()
+    assert 61 == len(list(more.records()))
+
+
 def test_no_claims_are_a_forest_all_the_same():
     """Of nothing."""
     assert picture(Forest(())).png
+
+
+def test_changes_name_arms_that_moved():
+    """By letters, regressed ones first; those of marks that lie upon each other share a place."""
+    trials = (
+        TrialChange("sunk", 0, 0.8, 0.7),
+        TrialChange("risen", 0, 0.6, 0.7),
+        TrialChange("risen too", 0, 0.6, 0.7001),
+        TrialChange("still", 0, 0.5, 0.5),
+    )
+    arms = (
+        ArmChange("risen", "improved", {}),
+        ArmChange("risen too", "improved", {}),
+        ArmChange("sunk", "regressed", {}),
+        ArmChange("still", "same", {}),
+    )
+    changes = Changes(replace(reports.comparison(), trials=trials, arms=arms))
+    svg = picture(changes).svg
+
+    for text in ("a: sunk", "b: risen", "c: risen too", "improved: 2", "regressed: 1", "others: 1", "a", "bc"):
+        assert f"<!-- {text} -->" in svg
+    assert "4 trials are in both runs; 1 score the same." == changes.text().splitlines()[0]
+    assert "sunk (regressed), seed 0: 80.0% -> 70.0%" in changes.text()
+    assert {"arm": "still", "seed": 0, "old": 0.5, "new": 0.5} == list(changes.records())[-1]
+
+
+def test_changes_of_no_trials_say_so():
+    """In the figure as well."""
+    changes = Changes(replace(reports.comparison(), trials=()))
+
+    assert "<!-- no finished trials -->" in picture(changes).svg
+    assert "0 trials are in both runs; 0 score the same." == changes.text()
+
+
+def test_what_is_made_of_a_report_is_drawn_the_same_each_time():
+    """As what tests declare."""
+    forest, changes = all_figures(reports.report(figures=(), comparison=reports.comparison()))
+
+    assert ("forest", "changes") == (forest.kind, changes.kind)
+    assert picture(forest) == picture(forest)
+    assert picture(changes) == picture(changes)
+
+
+def test_figures_made_of_a_report_take_no_name_of_another(traced):
+    """Nor one whose file would be that of another figure, or of a table."""
+    report = reports.report(
+        figures=(replace(traced["bars"], name="all claims"),),
+        tables=(reports.table("Old and new"),),
+        comparison=reports.comparison(),
+    )
+
+    assert ["all claims", "All claims 2", "Old and new 2"] == [figure.name for figure in all_figures(report)]

@@ -75,6 +75,7 @@ def picture(drawn: Drawn) -> Picture:
     Args:
         drawn: With its values. It may ask for more height than usual by an attribute `height_inches`.
     """
+    # Without pyplot: no window system is looked for and no figure is left open.
     import cycler
     import matplotlib as mpl
 
@@ -84,7 +85,9 @@ def picture(drawn: Drawn) -> Picture:
     style: Any = STYLE | {"axes.prop_cycle": cycler.cycler(color=COLOURS)}
     with mpl.rc_context(style), warnings.catch_warnings():
         # A name may hold what the font has no sign for: a box stands in its place, and the figure's text has it.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        warnings.filterwarnings("ignore", "Glyph .* missing from (current )?font", UserWarning)
+        # Which some versions of matplotlib add where that is of some scripts, such as Devanagari.
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively", UserWarning)
         height = getattr(drawn, "height_inches", HEIGHT_INCHES)
         # Without pyplot: no window system is looked for and no figure is left open.
         canvas = Canvas(figsize=(WIDTH_INCHES, height), layout="constrained")

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tlbench.trials import Arm, Trial
 
 
+# Bars whose names stand level, and the characters that they share; more names are slanted.
+MOST_LEVEL, LEVEL_CHARACTERS = 5, 50
+
+
 @dataclass(frozen=True)
 class Bar:
     """What a bar shows.
@@ -143,17 +147,17 @@ class DrawnBars:
             marks.seeds(axes, position - 0.15, bar.cell, self.unit, "C0")
             marks.mean(axes, position + 0.12, bar.cell, self.unit, "C0", "o")
             if (printed := bar.cell.published_number) is not None:
-                label = (
-                    "_"
-                    if any(other.cell.published_number is not None for other in self.bars[:position])
-                    else (self.published_by)
-                )
-                axes.plot([position + 0.36], [scale * printed], "D", color="C1", markersize=9, label=label)
-        axes.set_xticks(range(len(self.bars)), [bar.label for bar in self.bars])
-        if len(self.bars) > 5:
-            axes.tick_params("x", rotation=30)
+                first = not any(other.cell.published_number is not None for other in self.bars[:position])
+                named = marks.label(self.published_by) if first else None
+                axes.plot([position + 0.36], [scale * printed], "D", color="C1", markersize=9, label=named)
+        if len(self.bars) > MOST_LEVEL:
+            names = [marks.label(bar.label, marks.AT_TICK) for bar in self.bars]
+            axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+        else:
+            names = [marks.label(bar.label, LEVEL_CHARACTERS // len(self.bars)) for bar in self.bars]
+            axes.set_xticks(range(len(names)), names)
         axes.grid(visible=False, axis="x")
-        axes.set(xlabel=self.x_label, ylabel=marks.axis_label(self.y_label, self.unit))
+        axes.set(xlabel=marks.label(self.x_label, marks.BESIDE_X), ylabel=marks.axis_label(self.y_label, self.unit))
         if not any(bar.cell.numbers for bar in self.bars):
             marks.nothing(axes)
         if any(bar.cell.published_number is not None for bar in self.bars):

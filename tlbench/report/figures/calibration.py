@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tlbench import metrics
+from tlbench.report.figures import marks
 
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tlbench.trials import Arm, Trial
 
 BINS = 10
+
+# Seeds whose errors the legend has room for, beside so many characters of the name.
+MOST_LISTED, NAMED = 3, 32
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class DrawnCalibration:
                 color=f"C{number % 6}",
                 marker="osD^vP"[number % 6],
                 alpha=0.8,
-                label=f"{series.arm}: ECE {100 * statistics.fmean(series.errors.values()):.1f} %",
+                label=_legend(series),
             )
         axes.set(xlabel="confidence (%)", ylabel="share right (%)", xlim=(0, 102), ylim=(0, 102))
         if any(series.bins for series in self.series):
@@ -174,3 +178,11 @@ class DrawnCalibration:
                 handle.set_sizes([60])  # type: ignore[union-attr]
         else:
             axes.text(0.5, 0.3, "no finished trials", ha="center", transform=axes.transAxes)
+
+
+def _legend(series: CalibrationSeries) -> str:
+    errors = [100 * error for error in series.errors.values()]
+    by_seed = ", ".join(f"{error:.1f}" for error in errors)
+    if len(errors) > MOST_LISTED:
+        by_seed = f"{min(errors):.1f} to {max(errors):.1f}"
+    return f"{marks.label(series.arm, NAMED)}: ECE {statistics.fmean(errors):.1f} % (by seed {by_seed})"

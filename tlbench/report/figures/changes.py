@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import string
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tlbench.report.figures import marks
 
 
 if TYPE_CHECKING:
@@ -11,10 +15,18 @@ if TYPE_CHECKING:
 
     import matplotlib.figure
 
+    from matplotlib.axes import Axes
+
     from tlbench.report.content import ComparisonRecord, TrialChange
 
-# More names would hide each other.
+# Arms of a kind: more names would hide each other.
 MOST_NAMED = 5
+
+# Characters of a name in the legend.
+NAMED = 26
+
+# Colour and marker of a trial by what became of its arm.
+LOOKS = {"same": ("C0", "o"), "improved": ("C2", "^"), "regressed": ("C1", "X")}
 
 
 @dataclass(frozen=True)
@@ -23,19 +35,16 @@ class Changes:
 
     Attributes:
         comparison: Of the runs.
+        name: Of the figure, unlike that of any other.
     """
 
     comparison: ComparisonRecord
+    name: str = "Old and new"
 
     @property
     def kind(self) -> str:
         """It is made of a comparison, which results hold already, and stands in none."""
         return "changes"
-
-    @property
-    def name(self) -> str:
-        """Of the figure."""
-        return "Old and new"
 
     @property
     def title(self) -> str:
@@ -47,7 +56,8 @@ class Changes:
         """What the marks are."""
         return (
             f"Each mark is a trial; on the diagonal it scores the same. Old: {self.comparison.old}. "
-            f"New: {self.comparison.new}. Crosses are of arms that regressed, triangles of arms that improved."
+            f"New: {self.comparison.new}. Crosses are of arms that regressed, triangles of arms that improved; "
+            f"up to {MOST_NAMED} of either have a letter at their first seed."
         )
 
     def _status(self, arm: str) -> str:
@@ -83,9 +93,8 @@ class Changes:
         """Draw all trials on one pair of axes."""
         axes = canvas.subplots()
         axes.plot([0, 100], [0, 100], color="#8a8a8a", linestyle=":", linewidth=1.5)
-        looks = {"same": ("C0", "o"), "improved": ("C2", "^"), "regressed": ("C1", "X")}
         for status, group in self._groups.items():
-            colour, marker = looks[status]
+            colour, marker = LOOKS[status]
             if group:
                 axes.scatter(
                     [100 * trial.old for trial in group],
@@ -96,16 +105,42 @@ class Changes:
                     alpha=0.7,
                     label=f"{'others' if status == 'same' else status}: {len(group)}",
                 )
-        moved = [change.label for change in self.comparison.arms if change.status == "regressed"]
-        named = [trial for arm in moved for trial in self.comparison.trials if trial.arm == arm]
-        firsts = {trial.arm: trial for trial in reversed(named)}
-        for trial in list(firsts.values())[:MOST_NAMED]:
-            axes.annotate(
-                f" {trial.arm}", (100 * trial.old, 100 * trial.new), fontsize=10, va="top", annotation_clip=True
-            )
         axes.set(xlabel="old accuracy (%)", ylabel="new accuracy (%)", aspect="equal")
         values = [100 * value for trial in self.comparison.trials for value in (trial.old, trial.new)]
         low, high = min(values, default=0) - 3, max(values, default=100) + 3
         axes.set(xlim=(low, high), ylim=(low, high))
-        if values:
-            axes.legend(title="trials", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=12)
+        self._name_arms(axes, 0.0005 * (high - low))
+        if not values:
+            marks.nothing(axes)
+        else:
+            canvas.legend(title="trials", loc="outside right upper", fontsize=11)
+
+    def _name_arms(self, axes: Axes, near: float) -> None:
+        """Put a letter at the first trial of arms that regressed or improved; the legend says whose it is.
+
+        Args:
+            axes: Where to.
+            near: Marks no farther from each other share a place for their letters.
+        """
+        letters = iter(string.ascii_lowercase)
+        for status, sign in (("regressed", 1), ("improved", -1)):
+            places: dict[TrialChange, str] = {}
+            firsts = {trial.arm: trial for trial in reversed(self._groups[status])}
+            for trial in list(firsts.values())[::-1][:MOST_NAMED]:
+                letter = next(letters)
+                colour, marker = LOOKS[status]
+                named = f"{letter}: {marks.label(trial.arm, NAMED)}"
+                axes.plot([], [], marker, color=colour, linestyle="none", alpha=0.7, label=named)
+                close = (one for one in places if max(abs(one.old - trial.old), abs(one.new - trial.new)) < near)
+                place = next(close, trial)
+                places[place] = places.get(place, "") + letter
+            for place, text in places.items():
+                axes.annotate(
+                    text,
+                    (100 * place.old, 100 * place.new),
+                    (5 * sign, -4 * sign),
+                    textcoords="offset points",
+                    fontsize=12,
+                    ha="left" if sign > 0 else "right",
+                    va="top" if sign > 0 else "bottom",
+                )

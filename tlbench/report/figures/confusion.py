@@ -149,6 +149,7 @@ class DrawnConfusion:
                 error = None if cell.half_width is None else [cell.half_width]
                 f1_axes.errorbar([cell.mean], [position], xerr=error, fmt="o", color="C0", markersize=7, capsize=4)
             if (printed := cell.published_number) is not None:
+                first = not any(other.published_number is not None for other in self.f1[:position])
                 f1_axes.plot(
                     [printed],
                     [position],
@@ -157,13 +158,11 @@ class DrawnConfusion:
                     markerfacecolor="none",
                     markeredgewidth=1.8,
                     markersize=8,
-                    label="_"
-                    if any(other.published_number is not None for other in self.f1[:position])
-                    else (self.published_by),
+                    label=marks.label(self.published_by, marks.AT_TICK) if first else None,
                 )
         f1_axes.set(xlabel="F1", xlim=(-0.05, 1.05))
         f1_axes.set_xticks((0, 0.5, 1))
-        f1_axes.set_yticks(positions, self.labels)
+        f1_axes.set_yticks(positions, [marks.label(name, marks.AT_TICK) for name in self.labels])
         if any(cell.published_number is not None for cell in self.f1):
             f1_axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
 
@@ -172,7 +171,8 @@ class DrawnConfusion:
         count = len(self.labels)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         axes.grid(visible=False)
-        axes.set_xticks(range(count), self.labels, rotation=60, fontsize=11, ha="right", rotation_mode="anchor")
+        names = [marks.label(name, marks.AT_TICK) for name in self.labels]
+        axes.set_xticks(range(count), names, rotation=60, fontsize=11, ha="right", rotation_mode="anchor")
         axes.tick_params("y", labelsize=11)
         axes.set(xlabel="predicted", ylabel="true class")
         if count <= MOST_NUMBERED:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Of each arm: more would be one grey area, and take long to draw.
 MOST_CURVES = 30
 
+# Characters of an arm in the legend, which says beside it what of the arm is drawn.
+NAMED = 44
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -124,6 +127,10 @@ class DrawnCurves:
             f"Thin lines are seeds, thick ones their mean: {self.arm} solid and {self.reference} dashed on validation "
             "images, which are no test images; dotted on training images, as Keras reports it."
         )
+        if any(len(self.of(arm)) > MOST_CURVES for arm in (self.arm, self.reference)):
+            text += f" Of each arm the first {MOST_CURVES} seeds are drawn; the mean is of all."
+        if not self.mean(self.arm) or not self.mean(self.reference):
+            return text
         if self.crossing is None:
             return f"{text} The mean of {self.arm} does not reach the last one of {self.reference}."
         return f"{text} The star is where the mean of {self.arm} reaches the last one of {self.reference}."
@@ -179,13 +186,14 @@ class DrawnCurves:
                 axes.plot(epochs, _percent(curve.validation), style, color=colour, alpha=0.35, linewidth=0.9)
                 axes.plot(epochs, _percent(curve.training), ":", color=colour, alpha=0.35, linewidth=0.9)
             if mean := self.mean(arm):
+                name = marks.label(arm, NAMED)
                 epochs = range(1, len(mean) + 1)
                 training = [
                     statistics.fmean(epoch)
                     for epoch in zip(*(curve.training for curve in self.of(arm).values()), strict=False)
                 ]
-                axes.plot(epochs, _percent(mean), style, color=colour, linewidth=2.8, label=f"{arm}, validation")
-                axes.plot(epochs, _percent(training), ":", color=colour, linewidth=2.4, label=f"{arm}, training")
+                axes.plot(epochs, _percent(mean), style, color=colour, linewidth=2.8, label=f"{name}, validation")
+                axes.plot(epochs, _percent(training), ":", color=colour, linewidth=2.4, label=f"{name}, training")
         axes.set(xlabel="epoch", ylabel="accuracy (%)")
         if not self.curves:
             marks.nothing(axes)
@@ -194,7 +202,19 @@ class DrawnCurves:
         if self.crossing is not None:
             level = 100 * self.mean(self.reference)[-1]
             axes.axhline(level, color="#8a8a8a", linewidth=1.2, linestyle=(0, (6, 3)))
-            axes.plot([self.crossing], [100 * self.mean(self.arm)[self.crossing - 1]], "*", color="C0", markersize=17)
+            reached = 100 * self.mean(self.arm)[self.crossing - 1]
+            axes.plot([self.crossing], [reached], "*", color="C0", markersize=17)
+            low, high = axes.get_ylim()
+            below = reached > (low + 3 * high) / 4
+            axes.annotate(
+                f"epoch {self.crossing}",
+                (self.crossing, reached),
+                (0, -13 if below else 13),
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+                fontsize=12,
+            )
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
 
 

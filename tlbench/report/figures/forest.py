@@ -7,9 +7,11 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tlbench.report.escaping import one_line
+
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import matplotlib.figure
 
@@ -30,19 +32,16 @@ class Forest:
 
     Attributes:
         claims: In the order of the tests.
+        name: Of the figure, unlike that of any other.
     """
 
     claims: tuple[ClaimRecord, ...]
+    name: str = "All claims"
 
     @property
     def kind(self) -> str:
         """It is made of claims, which results hold already, and stands in none."""
         return "forest"
-
-    @property
-    def name(self) -> str:
-        """Of the figure."""
-        return "All claims"
 
     @property
     def title(self) -> str:
@@ -103,11 +102,6 @@ class Forest:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=12, borderaxespad=0)
 
 
-def forest(claims: Sequence[ClaimRecord]) -> Forest:
-    """A forest plot of some claims."""
-    return Forest(tuple(claims))
-
-
 def _draw_claim(axes: Axes, position: int, claim: ClaimRecord) -> None:
     axes.plot([100 * claim.threshold] * 2, [position - 0.28, position + 0.28], color="#8a8a8a", linewidth=2.5)
     if claim.effect is None:
@@ -120,5 +114,5 @@ def _draw_claim(axes: Axes, position: int, claim: ClaimRecord) -> None:
 
 
 def _label(name: str) -> str:
-    words = name.removeprefix("test_").replace("_", " ")
-    return "\n".join(textwrap.wrap(words, 36, max_lines=2, placeholder="...")) or name
+    words = one_line(name).removeprefix("test_").replace("_", " ")
+    return "\n".join(textwrap.wrap(words, 36, max_lines=2, placeholder="..."))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vP"
 
+# Characters of a series and of who published in the legend, and of both for two to stand side by side.
+NAMED, PUBLISHED, IN_COLUMN = 36, 16, 26
+
 
 @dataclass(frozen=True)
 class Point:
@@ -163,8 +166,8 @@ class DrawnLines:
         """Draw all lines on one pair of axes."""
         axes = canvas.subplots()
         scale = marks.scale(self.unit)
-        for number, (label, points) in enumerate(self.series.items()):
-            colour, marker = f"C{number % 6}", MARKERS[number % len(MARKERS)]
+        for number, (name, points) in enumerate(self.series.items()):
+            label, colour, marker = marks.label(name, NAMED), f"C{number % 6}", MARKERS[number % len(MARKERS)]
             # Side by side, as intervals would hide each other.
             shift = 1.06 ** (number - (len(self.series) - 1) / 2)
             drawn = [(point.x * shift, point) for point in points if point.cell.mean is not None]
@@ -173,7 +176,7 @@ class DrawnLines:
             for index, (x, point) in enumerate(drawn):
                 numbers = [scale * value for value in point.cell.numbers]
                 axes.scatter([x] * len(numbers), numbers, s=14, color=colour, alpha=0.6, zorder=3)
-                marks.mean(axes, x, point.cell, self.unit, colour, marker, label="_" if index else label)
+                marks.mean(axes, x, point.cell, self.unit, colour, marker, label=None if index else label)
             printed = [point for point in points if point.cell.published_number is not None]
             if printed:
                 axes.plot(
@@ -185,7 +188,7 @@ class DrawnLines:
                     markerfacecolor="none",
                     markeredgewidth=1.8,
                     color=colour,
-                    label=f"{label} ({self.published_by})",
+                    label=f"{label} ({marks.label(self.published_by, PUBLISHED)})",
                 )
         if any(point.cell.mean is not None for point in self.points):
             axes.set_xscale("log")
@@ -193,7 +196,8 @@ class DrawnLines:
             ticks = sorted({point.x for point in self.points})
             axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
             axes.minorticks_off()
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=12, borderaxespad=0)
+            columns = 2 if all(len(label) + len(self.published_by) < IN_COLUMN for label in self.series) else 1
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=12, borderaxespad=0)
         else:
             marks.nothing(axes)
-        axes.set(xlabel=self.x_label, ylabel=marks.axis_label(self.y_label, self.unit))
+        axes.set(xlabel=marks.label(self.x_label, marks.BESIDE_X), ylabel=marks.axis_label(self.y_label, self.unit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tlbench.report import formats
+from tlbench.report.escaping import one_line
 
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 # Between seeds that would hide each other, in units of the axis.
 SPREAD = 0.04
 
+# Characters that there is room for; longer names would leave none to what is drawn, and matplotlib would warn. The
+# whole names are in each figure's text and records.
+IN_LEGEND, BESIDE_X, BESIDE_Y, AT_TICK = 56, 50, 26, 20
+
 MEANING = "Dots are seeds, the mean has its 90 % interval over seeds (Student's t)"
 
 
@@ -25,9 +30,30 @@ def scale(unit: Unit) -> float:
     return 100.0 if unit == "percent" else 1.0
 
 
-def axis_label(name: str, unit: Unit) -> str:
-    """A name with its unit."""
-    return f"{name} (%)" if unit == "percent" else name
+def label(name: str, most: int = IN_LEGEND) -> str:
+    """A name as it is drawn: on one line, without what no SVG file can hold, and shortened where it is long.
+
+    Args:
+        name: Of anything, by the user.
+        most: Characters that there is room for.
+    """
+    text = one_line(name).strip()
+    if len(text) > most:
+        # In the middle: arms of a study begin alike, and what tells them apart comes last.
+        text = f"{text[: (most - 3) // 2]}...{text[-((most - 2) // 2) :]}"
+    # Matplotlib leaves out of legends what is empty or begins with an underscore.
+    return f" {text}" if not text or text.startswith("_") else text
+
+
+def axis_label(name: str, unit: Unit, most: int = BESIDE_Y) -> str:
+    """A name with its unit.
+
+    Args:
+        name: Of what is measured.
+        unit: Of it.
+        most: Characters that there is room for.
+    """
+    return f"{label(name, most)} (%)" if unit == "percent" else label(name, most)
 
 
 def seeds(axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, spread: float = SPREAD) -> None:

@@ -172,18 +172,21 @@ class DrawnMatrix:
         rows = [name for name in names if any(pair.row == name for pair in self.pairs)]
         columns = [name for name in names if any(pair.column == name for pair in self.pairs)]
         for axes, panel in zip(panels, self.panels, strict=False):
-            axes.set(title=panel, xlabel=self.column_label, aspect="equal")
+            axes.set(title=marks.label(panel, marks.AT_TICK), xlabel=marks.label(self.column_label, marks.AT_TICK))
+            axes.set_aspect("equal")
             axes.set_xlim(-0.5, len(columns) - 0.5)
             axes.set_ylim(len(rows) - 0.5, -0.5)
-            axes.set_xticks(range(len(columns)), columns, fontsize=12, rotation=20)
-            axes.set_yticks(range(len(rows)), rows, fontsize=12)
+            axes.set_xticks(range(len(columns)), [marks.label(name, marks.AT_TICK) for name in columns], fontsize=12)
+            axes.tick_params("x", rotation=20)
+            axes.set_yticks(range(len(rows)), [marks.label(name, marks.AT_TICK) for name in rows], fontsize=12)
             axes.grid(visible=False)
             for pair in self.pairs:
                 if pair.panel == panel:
                     _draw_pair(axes, columns.index(pair.column), rows.index(pair.row), pair.cell, shades)
         if self.pairs:
-            panels[0].set_ylabel(self.row_label)
-            canvas.colorbar(shades, ax=list(panels), label=f"{self.value_label} (points)", shrink=0.8)
+            panels[0].set_ylabel(marks.label(self.row_label, marks.BESIDE_Y))
+            named = f"{marks.label(self.value_label, marks.AT_TICK)} (points)"
+            canvas.colorbar(shades, ax=list(panels), label=named, shrink=0.8)
         else:
             marks.nothing(panels[0])
 
