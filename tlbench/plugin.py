@@ -388,8 +388,7 @@ class Plugin:
             trials: list[Trial] = []
             for item in declaring:
                 trials += self._declare(item, study)
-            for declared in (self._shared.tables, self._shared.figures):
-                _check_names(declared)
+            _check_names([*self._shared.tables, *self._shared.figures])
             self._plan = ordered(trials)
             self._shared.trials = {trial.digest: trial for trial in self._plan}
             if not self._options.plan and any(trial not in self.session.store for trial in self._plan):
@@ -779,7 +778,9 @@ class Plugin:
 
 
 def _check_names(declared: Sequence[Table | Figure]) -> None:
-    names = [one.name for one in declared]
+    from tlbench.report.names import file_name
+
+    names = [file_name(one.name) for one in declared]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         msg = (
             "Tables, and figures, need names of their own, which their files are called by; give a parametrized one "
