@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tlbench.errors import SinkError, TlbenchError
+from tlbench.errors import SinkError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tlbench.report.content import Report
 
@@ -17,35 +17,33 @@ if TYPE_CHECKING:
 SINKS = {"mlflow": "tlbench.report.sinks.mlflow_runs", "tensorboard": "tlbench.report.sinks.tensorboard_logs"}
 
 
-def send(report: Report, targets: Mapping[str, str | None]) -> list[str]:
-    """Send a report wherever it is wanted.
+def send(report: Report, targets: Mapping[str, str | None]) -> Iterator[str]:
+    """Send a report wherever it is wanted; where one place fails, the others are tried all the same.
 
     Args:
         report: What it says.
         targets: A tracking server's address, or a folder, by the sink's name; None where it is not wanted.
 
-    Returns:
+    Yields:
         Where it went, a line each.
 
     Raises:
         SinkError: A library is missing, or what it talks to does not answer; the report itself is written by then.
     """
-    lines = []
+    failures = []
     for name, target in targets.items():
         if target is None:
             continue
         try:
-            sent: Callable[[Report, str], str] = import_module(SINKS[name]).send
-            lines.append(sent(report, target))
+            yield import_module(SINKS[name]).send(report, target)
         except ImportError as error:
-            msg = f'The report was not sent to {name}, which is not installed: pip install "tlbench[{name}]". {error}'
-            raise SinkError(msg) from error
-        except TlbenchError:
-            raise
-        except Exception as error:
-            msg = (
+            failures.append(f'The report was not sent to {name}: pip install "tlbench[{name}]". Received: {error}')
+        except SinkError as error:
+            failures.append(str(error))
+        except Exception as error:  # noqa: BLE001 - told below, whatever a library or a server raises
+            failures.append(
                 f"The report was not sent to {name} at {target}; it is written, and 'tlbench report' sends it again. "
                 f"Received: {error}"
             )
-            raise SinkError(msg) from error
-    return lines
+    if failures:
+        raise SinkError("\n".join(failures))

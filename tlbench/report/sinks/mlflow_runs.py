@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
-import re
 
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from datetime import datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+import requests
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from tlbench.errors import SinkError
+from tlbench.report.sinks.mlflow_names import cut, named
+
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from tlbench.report.content import ArmRecord, ClaimRecord, Report, TrialRecord
+    from tlbench.report.content import ClaimRecord, Report, TrialRecord
 
 EXPERIMENT = "tlbench"
 
-# What MLflow takes in one call, and what the oldest of its servers take of a value.
-BATCH, LONGEST_VALUE = 900, 500
+DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
+
+# What MLflow takes in one call is 1000 of all, and 100 of params and of tags.
+METRICS, OTHERS = 800, 90
 
 # Identifies runs, so that what was sent is not sent again.
 KEY = "tlbench.key"
@@ -38,25 +47,42 @@ def send(report: Report, uri: str) -> str:
 
     Returns:
         What was sent, in a line.
+
+    Raises:
+        SinkError: A database is named, which the smallest package of MLflow cannot open.
     """
+    if uri.startswith(DATABASES) and find_spec("sqlalchemy") is None:
+        msg = f"The report was not sent to mlflow; a database needs all of it: pip install mlflow. Received: {uri}"
+        raise SinkError(msg)
+    if uri.startswith(("http:", "https:")):
+        # MLflow tries for minutes where nobody answers; any answer will do, certificates are for MLflow to judge.
+        with suppress(requests.exceptions.SSLError):
+            requests.head(uri, timeout=15)
     client = MlflowClient(tracking_uri=uri)
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
     found = client.get_experiment_by_name(name)
     experiment = found.experiment_id if found else client.create_experiment(name)
-    known = _known(client, experiment)
+    known, unfinished = _runs(client, experiment)
     moment = round(datetime.fromisoformat(report.created).timestamp() * 1000)
+
+    def create(key: str, title: str, tags: dict[str, str]) -> str:
+        # What an earlier sending broke off in is sent anew, whole; nothing lies below it.
+        for old in unfinished.pop(key, ()):
+            client.delete_run(old)
+        run: str = client.create_run(experiment, moment, {KEY: key, **tags}, run_name=cut(title)).info.run_id
+        return run
 
     key = hashlib.sha256(replace(report, created="").text().encode()).hexdigest()
     parent = known.get(key)
     if parent is None:
-        tags = {KEY: key, "tlbench.kind": "report", "tlbench.version": report.tlbench_version}
-        parent = client.create_run(experiment, moment, tags, run_name=f"report {report.created[:16]}").info.run_id
-        params = [Param(_name(heading), _cut(value)) for heading, value in report.header.items()]
-        metrics = [Metric(metric, value, moment, 0) for metric, value in _claims(report.claims)]
-        outcomes = [RunTag(f"claim.{_name(claim.name)}", claim.outcome) for claim in report.claims]
-        _log(client, parent, metrics, params, outcomes)
+        tags = {"tlbench.kind": "report", "tlbench.version": report.tlbench_version}
+        parent = create(key, f"report {report.created[:16]}", tags)
+        claims = named((claim.name, claim) for claim in report.claims)
+        metrics = [Metric(metric, value, moment, 0) for metric, value in _verdicts(claims)]
+        outcomes = [RunTag(f"claim.{name}", claim.outcome) for name, claim in claims.items()]
+        _log(client, parent, metrics, report.header, outcomes)
         client.log_text(parent, report.text(), "results.json")
-        client.set_terminated(parent)
+        _end(client, parent, "FINISHED", moment)
 
     sent = 0
     for arm, trial in ((of, each) for of in report.arms for each in of.trials):
@@ -64,36 +90,43 @@ def send(report: Report, uri: str) -> str:
         if key in known:
             continue
         tags = {
-            KEY: key,
             "tlbench.kind": "trial",
             "mlflow.parentRunId": parent,
-            "tlbench.environment": _cut(str(report.environments[trial.environment])),
-            "tlbench.arms": _cut(" = ".join(arm.labels)),
+            "tlbench.environment": cut(str(report.environments[trial.environment])),
+            "tlbench.arms": cut(" = ".join(arm.labels)),
+            "tlbench.status": trial.status,
         }
-        run = client.create_run(experiment, moment, tags, run_name=_cut(f"{arm.labels[0]}, seed {trial.seed}"))
+        known[key] = run = create(key, f"{arm.labels[0]}, seed {trial.seed}", tags)
         metrics = [Metric(metric, value, moment, step) for metric, value, step in _scores(trial)]
-        _log(client, run.info.run_id, metrics, _params(arm, trial), [])
-        client.set_terminated(run.info.run_id, "FINISHED" if trial.status == "finished" else "FAILED")
+        _log(client, run, metrics, arm.facts | {"seed": str(trial.seed), "digest": trial.digest}, [])
+        status = "FINISHED" if trial.status == "finished" else "FAILED"
+        _end(client, run, status, moment + round(trial.seconds * 1000))
         sent += 1
     return f"Sent to MLflow at {uri}, experiment {name}: {sent} new trials of {len(report.trials)}"
 
 
-def _known(client: MlflowClient, experiment: str) -> dict[str, str]:
-    """Runs that are there, by key."""
+def _runs(client: MlflowClient, experiment: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Runs that are there, by key, and those that a sending broke off in."""
     known: dict[str, str] = {}
+    unfinished: dict[str, list[str]] = {}
     token = None
     while True:
         page = client.search_runs([experiment], max_results=1000, page_token=token)
-        known |= {run.data.tags[KEY]: run.info.run_id for run in page if KEY in run.data.tags}
+        for run in page:
+            key = run.data.tags.get(KEY)
+            if key and run.info.status == "RUNNING":
+                unfinished.setdefault(key, []).append(run.info.run_id)
+            elif key:
+                known[key] = run.info.run_id
         if not (token := page.token):
-            return known
+            return known, unfinished
 
 
-def _claims(claims: Iterable[ClaimRecord]) -> Iterator[tuple[str, float]]:
-    for claim in claims:
+def _verdicts(claims: Mapping[str, ClaimRecord]) -> Iterator[tuple[str, float]]:
+    for name, claim in claims.items():
         for what, value in (("difference", claim.effect), ("p", claim.p)):
             if value is not None:
-                yield f"{what}/{_name(claim.name)}", value
+                yield f"{what}/{name}", value
 
 
 def _scores(trial: TrialRecord) -> Iterator[tuple[str, float, int]]:
@@ -108,27 +141,21 @@ def _scores(trial: TrialRecord) -> Iterator[tuple[str, float, int]]:
                 yield name, value, epoch
 
 
-def _params(arm: ArmRecord, trial: TrialRecord) -> list[Param]:
-    facts = arm.facts | {"seed": str(trial.seed), "digest": trial.digest}
-    return [Param(_name(name), _cut(value)) for name, value in facts.items()]
-
-
 def _log(
-    client: MlflowClient, run: str, metrics: Iterable[Metric], params: Iterable[Param], tags: Iterable[RunTag]
+    client: MlflowClient, run: str, metrics: Iterable[Metric], params: Mapping[str, str], tags: Iterable[RunTag]
 ) -> None:
-    for part in itertools.zip_longest(_parts(metrics, BATCH), _parts(params, 90), _parts(tags, 90), fillvalue=()):
+    named_params = [Param(name, cut(value)) for name, value in named(params.items()).items()]
+    parts = (_parts(metrics, METRICS), _parts(named_params, OTHERS), _parts(tags, OTHERS))
+    for part in itertools.zip_longest(*parts, fillvalue=()):
         client.log_batch(run, *part)
+
+
+def _end(client: MlflowClient, run: str, status: str, moment: int) -> None:
+    # Of a server's, MLflow writes two lines for each run.
+    with redirect_stdout(io.StringIO()):
+        client.set_terminated(run, status, moment)
 
 
 def _parts(values: Iterable[object], size: int) -> Iterator[list[object]]:
     values = list(values)
     return (values[start : start + size] for start in range(0, len(values), size))
-
-
-def _name(text: str) -> str:
-    """A name as MLflow takes it: letters, figures, and a few signs, up to 250 of them."""
-    return re.sub(r"[^\w\-. /:]", "_", text, flags=re.ASCII).strip("./ ")[:200].replace("//", "/") or "_"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
