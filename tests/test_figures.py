@@ -9,6 +9,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 import reports
 
@@ -34,6 +35,7 @@ from tlbench.report.figures import (
     Point,
     all_figures,
     caption,
+    marks,
 )
 from tlbench.report.figures.changes import Changes
 from tlbench.report.figures.forest import MOST_CLAIMS, Forest
@@ -444,3 +446,32 @@ def test_figures_made_of_a_report_take_no_name_of_another(traced):
     )
 
     assert ["all claims", "All claims 2", "Old and new 2"] == [figure.name for figure in all_figures(report)]
+
+
+@pytest.mark.parametrize("name", ["Blues", "PuOr"])
+def test_numbers_in_cells_can_be_read_on_any_shade(name):
+    """In black or in white, with the contrast that WCAG asks of small text, 4.5 to 1."""
+    for shade in mpl.colormaps[name](np.linspace(0, 1, 501)):
+        linear = np.where(shade[:3] <= 0.04045, shade[:3] / 12.92, ((shade[:3] + 0.055) / 1.055) ** 2.4)
+        luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+        contrast = {"black": (luminance + 0.05) / 0.05, "white": 1.05 / (luminance + 0.05)}
+
+        assert contrast[marks.ink(shade)] >= 4.5, shade
+
+
+def test_a_confusion_matrix_of_nothing_has_no_cells(declared, make_result):
+    """A share of 0 would be one that was measured."""
+    drawn = declared["confusion"].trace(lambda _trial: make_result(diverged=True), [0])
+    canvas = Canvas()
+    drawn.draw(canvas)
+    matrix = canvas.axes[0]
+
+    assert ["no finished trials"] == [text.get_text() for text in matrix.texts]
+    assert [] == list(matrix.images)
+    assert "cat is taken for - (no finished trials)" in drawn.text()
+
+
+def test_the_text_of_curves_tells_the_crossing_of_means(traced):
+    """The star that is drawn, and the training accuracy of the dotted lines."""
+    assert "The mean of [fast] reaches the last one of [slow]: epoch 1" in traced["curves"].text()
+    assert "slow, training: 50.0% 75.0%" in traced["curves"].text()

@@ -126,7 +126,7 @@ class DrawnConfusion:
         for label, row, cell in zip(self.labels, self._shares, self.f1, strict=True):
             taken = [f"{other} {share:.0%}" for other, share in zip(self.labels, row, strict=True) if share >= 0.005]
             f1_told = marks.told("F1", cell, "number", self.published_by)
-            lines.append(f"{label} is taken for {', '.join(taken) or 'nothing'}; {f1_told}")
+            lines.append(f"{label} is taken for {', '.join(taken) or '- (no finished trials)'}; {f1_told}")
         return "\n".join(lines)
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -139,8 +139,6 @@ class DrawnConfusion:
         """Draw the matrix, and F1 beside it."""
         matrix, f1_axes = canvas.subplots(1, 2, width_ratios=(1.25, 1), sharey=True)
         positions = range(len(self.labels))
-        if not any(map(any, self.counts)):
-            marks.nothing(matrix)
         self._draw_matrix(matrix)
         for position, cell in enumerate(self.f1):
             numbers = list(cell.numbers)
@@ -169,15 +167,21 @@ class DrawnConfusion:
     def _draw_matrix(self, axes: Axes) -> None:
         shares = 100 * self._shares
         count = len(self.labels)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         axes.grid(visible=False)
+        finished = any(map(any, self.counts))
+        if finished:
+            image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+        else:
+            # No cells: a share of 0 would be one that was measured, and the shade would hide the words on a dark page.
+            axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5))
+            marks.nothing(axes)
         names = [marks.label(name, marks.AT_TICK) for name in self.labels]
         axes.set_xticks(range(count), names, rotation=60, fontsize=11, ha="right", rotation_mode="anchor")
         axes.tick_params("y", labelsize=11)
         axes.set(xlabel="predicted", ylabel="true class")
-        if count <= MOST_NUMBERED:
+        if finished and count <= MOST_NUMBERED:
             for row in range(count):
                 for column in range(count):
                     share = shares[row, column]
-                    colour = "white" if share > 55 else "black"
+                    colour = marks.ink(tuple(image.to_rgba(share)))
                     axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=10, color=colour)

@@ -133,6 +133,7 @@ class DrawnCurves:
             return text
         if self.crossing is None:
             return f"{text} The mean of {self.arm} does not reach the last one of {self.reference}."
+        text += f" The level line is where the mean of {self.reference} ends."
         return f"{text} The star is where the mean of {self.arm} reaches the last one of {self.reference}."
 
     def text(self) -> str:
@@ -145,6 +146,13 @@ class DrawnCurves:
             else:
                 lines.append(f"{arm}: not run, or diverged under every seed")
         lines.append("(validation accuracy after each epoch, mean over seeds)")
+        for arm in (self.arm, self.reference):
+            if curves := self.of(arm):
+                by_epoch = zip(*(curve.training for curve in curves.values()), strict=True)
+                lines.append(f"{arm}, training: " + " ".join(f"{statistics.fmean(epoch):.1%}" for epoch in by_epoch))
+        if self.mean(self.arm) and self.mean(self.reference):
+            reached = "never" if self.crossing is None else f"epoch {self.crossing}"
+            lines.append(f"The mean of [{self.arm}] reaches the last one of [{self.reference}]: {reached}")
         matched = ", ".join(f"seed {seed}: {epoch or 'never'}" for seed, epoch in self.epochs_to_match.items())
         lines.append(
             f"Epochs [{self.arm}] took to match the last epoch of [{self.reference}]: {matched or 'not known'}"

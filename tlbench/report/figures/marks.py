@@ -9,7 +9,7 @@ from tlbench.report.escaping import one_line
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -100,6 +100,20 @@ def mean(
         zorder=4,
         label=label,
     )
+
+
+def ink(colour: Sequence[float]) -> str:
+    """Black or white, whichever is read better on a colour, whatever stands around the figure.
+
+    Args:
+        colour: Red, green and blue from 0 to 1; what follows is left out.
+
+    Returns:
+        The one of the greater contrast (WCAG 2.2), which is at least 4.5 to 1 on any colour.
+    """
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
 def nothing(axes: Axes) -> None:

@@ -199,11 +199,9 @@ def _draw_pair(axes: Axes, column: int, row: int, cell: Cell, shades: Any) -> No
         return
     colour = shades.to_rgba(100 * cell.mean)
     axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
-    # By the luminance of the cell, whatever stands around the figure (WCAG 2, relative luminance without its gamma).
-    ink = "black" if 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2] > 0.45 else "white"
     lines = [f"{100 * cell.mean:+.1f}"]
     if cell.half_width is not None:
         lines.append(f"±{100 * cell.half_width:.1f}")
     if cell.published_number is not None:
         lines.append(f"({100 * cell.published_number:+.1f})")
-    axes.text(column, row, "\n".join(lines), ha="center", va="center", fontsize=12, color=ink)
+    axes.text(column, row, "\n".join(lines), ha="center", va="center", fontsize=12, color=marks.ink(colour))
