@@ -400,10 +400,11 @@ class Verdict:
         )
         if self.p is None:
             return effect
-        effect += f", p {_p(self.p)}"
+        p = shown_p(self.p)
+        effect += f", p {p}" if p.startswith("<") else f", p = {p}"
         if self.decision.p is not None and self.decision.claims > 1:
             refuting = "" if self.decision.p >= self.p else ", against it"
-            effect += f" ({_p(self.decision.p).removeprefix('= ')} among {self.decision.claims} claims{refuting})"
+            effect += f" ({shown_p(self.decision.p)} among {self.decision.claims} claims{refuting})"
         if self.inconclusive:
             effect += f"; may need {self.seeds_needed or 'over 1000'} seeds"
         return effect
@@ -413,5 +414,6 @@ class Verdict:
         return f"{self.outcome}, {self.reason}: {self.detail} ({self.claim.left} against {self.claim.right})"
 
 
-def _p(value: float) -> str:
-    return f"= {value:.3f}" if value >= 0.0005 else "< 0.001"
+def shown_p(value: float) -> str:
+    """A p-value as verdicts show it, for instance `0.012`, or `< 0.001`."""
+    return f"{value:.3f}" if value >= 0.0005 else "< 0.001"

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tlbench.claims import Claim, Verdict
-    from tlbench.comparison import Comparison
     from tlbench.forecast import Forecast, Timing
     from tlbench.options import Options
     from tlbench.profiles import Profile
     from tlbench.progress import Stopwatch
-    from tlbench.report.content import Report
+    from tlbench.report.content import ComparisonRecord, Report
     from tlbench.report.figures import Drawn, Figure
     from tlbench.report.tables import FilledTable, Table
     from tlbench.results import Result
@@ -343,7 +342,7 @@ class Plugin:
         self._claims: list[Claim] = []
         self._verdicts: list[Verdict] = []
         self._shared = _Shared()
-        self._comparison: Comparison | None = None
+        self._comparison: ComparisonRecord | None = None
         self._compared: list[str] = []
         self._repeated: list[str] = []
         self._remarks: list[str] = []
@@ -640,7 +639,7 @@ class Plugin:
     def _report(self) -> Report:
         from tlbench import __version__, baselines
         from tlbench.report.content import Report, printable
-        from tlbench.report.gathering import arm_records, claim_record, comparison_record
+        from tlbench.report.gathering import arm_records, claim_record
         from tlbench.report.tables import fill
 
         session, shared = self.session, self._shared
@@ -659,7 +658,7 @@ class Plugin:
             claims=tuple(map(claim_record, shared.claims)),
             arms=arms,
             repeat=self._command("--tlbench-repeat"),
-            comparison=comparison_record(self._comparison, self._options.compare_fail) if self._comparison else None,
+            comparison=self._comparison,
         )
         return printable(report)
 
@@ -720,11 +719,12 @@ class Plugin:
                         f"save one with --tlbench-save {options.compare}."
                     )
                 else:
-                    self._comparison = compare(baselines.load(found.path), run)
+                    comparison = compare(baselines.load(found.path), run)
+                    self._comparison = comparison_record(comparison, options.compare_fail)
                     if found.other_machine:
                         lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
-                    lines.append(describe(comparison_record(self._comparison, options.compare_fail)))
-                    failed = bool(self._comparison.failures(options.compare_fail))
+                    lines.append(describe(self._comparison))
+                    failed = bool(self._comparison.failures)
             except StoreError as error:
                 lines.append(f"Warning: nothing to compare with: {error}")
         if failed:

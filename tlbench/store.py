@@ -159,11 +159,7 @@ class Store:
         """
         try:
             self.prepare()
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self.folder, prefix=".unfinished-", delete=False, encoding="utf-8"
-            ) as file:
-                file.write(text)
-            Path(file.name).replace(self.folder / LAST_REPORT)
+            _publish(self.folder / LAST_REPORT, text)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
@@ -283,10 +279,15 @@ def _number(value: float | str) -> float:
 
 def _write_once(path: Path, text: str) -> None:
     if not path.exists():
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
+        _publish(path, text)
+
+
+def _publish(path: Path, text: str) -> None:
+    # Whole or not at all, also where two processes do so at once.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)
 
 
 def _damaged(place: Path, error: Exception) -> StoreError:

@@ -78,8 +78,8 @@ def _diverged(report: Report) -> Iterator[Caution]:
         claims = tuple(claim.name for claim in report.claims if any(seed.difference is None for seed in claim.seeds))
         count = sum(trial.status == "diverged" for trial in report.trials.values())
         text = (
-            f"{_number(count, 'trial')} diverged: the loss is no number, and there is no score. What is left of an arm "
-            "are the seeds that went well, and claims on it are not judged."
+            f"{count} trial{'s' * (count != 1)} diverged: the loss is no number, and there is no score. What is left "
+            "of an arm are the seeds that went well, and claims on it are not judged."
         )
         yield Caution("diverged", text, claims, found)
 
@@ -145,7 +145,3 @@ def _arms_with(report: Report, holds: Callable[[TrialRecord], bool]) -> tuple[st
 def _claims_on(report: Report, labels: tuple[str, ...]) -> tuple[str, ...]:
     digests = {trial.digest for arm in report.arms if arm.labels[0] in labels for trial in arm.trials}
     return tuple(claim.name for claim in report.claims if digests.intersection(claim.trials))
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"

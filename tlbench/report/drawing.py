@@ -89,7 +89,6 @@ def picture(drawn: Drawn) -> Picture:
         # Which some versions of matplotlib add where that is of some scripts, such as Devanagari.
         warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively", UserWarning)
         height = getattr(drawn, "height_inches", HEIGHT_INCHES)
-        # Without pyplot: no window system is looked for and no figure is left open.
         canvas = Canvas(figsize=(WIDTH_INCHES, height), layout="constrained")
         FigureCanvasAgg(canvas)
         drawn.draw(canvas)

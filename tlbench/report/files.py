@@ -38,7 +38,7 @@ def write(report: Report, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # First, so that the rest can be made again from it, whatever becomes of it.
-        write_results(report, folder / RESULTS)
+        _write(folder / RESULTS, report.text())
         for table in report.tables:
             name = file_name(table.name)
             _write(folder / f"{name}.md", markdown.table(table) + "\n")
@@ -58,15 +58,6 @@ def write(report: Report, folder: Path) -> None:
     except OSError as error:
         msg = f"The report cannot be written; choose another folder with --tlbench-report. Received: {error}"
         raise ConfigurationError(msg) from error
-
-
-def write_results(report: Report, path: Path) -> None:
-    """Write `results.json`, whole or not at all.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    _write(path, report.text())
 
 
 def _write(path: Path, text: str) -> None:

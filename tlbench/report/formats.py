@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlbench.claims import shown_p
+
 
 if TYPE_CHECKING:
     from tlbench.report.tables import Cell, Column, FilledTable, Unit, Value
@@ -59,11 +61,17 @@ def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tup
     return found
 
 
+def grid(table: FilledTable, *, every_seed: bool) -> tuple[list[str], list[tuple[str, ...]]]:
+    """A whole table as headings and rows, each of which begins with its label; see `columns`."""
+    found = [(table.row_heading, [row.label for row in table.rows])]
+    for column in table.columns:
+        found += columns(table, column, every_seed=every_seed)
+    return [heading for heading, _ in found], list(zip(*(cells for _, cells in found), strict=True))
+
+
 def p_value(value: float | None) -> str:
     """For instance `0.012`, or `< 0.001`."""
-    if value is None:
-        return ""
-    return f"{value:.3f}" if value >= 0.0005 else "< 0.001"
+    return "" if value is None else shown_p(value)
 
 
 def _value(value: Value, unit: Unit) -> str:

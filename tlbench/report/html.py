@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tlbench.report.content import ArmRecord, ClaimRecord, Report, TrialRecord
     from tlbench.report.drawing import Picture
     from tlbench.report.figures import Drawn
-    from tlbench.report.tables import FilledTable
 
 _T = TypeVar("_T")
 
@@ -43,7 +42,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
         pictures: What they look like, by name.
     """
     trials = {
-        trial.digest: _Place(arm, f"arm-{number}", f"trial-{trial.digest[:16]}")
+        trial.digest: _Place(trial, arm, f"arm-{number}", f"trial-{trial.digest[:16]}")
         for number, arm in enumerate(report.arms)
         for trial in arm.trials
     }
@@ -65,7 +64,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
                 (drawn, f"figure-{number}", _inline(pictures[drawn.name].svg, number), caption(drawn, report))
                 for number, drawn in enumerate(figures)
             ],
-            columns=_columns,
+            tables=[(table, *formats.grid(table, every_seed=True)) for table in report.tables],
             about_tables=formats.ABOUT_TABLES,
             comparison=comparisons.tables(report.comparison) if report.comparison else None,
             comparison_summary=comparisons.summary(report.comparison) if report.comparison else (),
@@ -81,11 +80,13 @@ class _Place:
     """Where a trial stands in the page.
 
     Attributes:
+        trial: Which.
         arm: Whose it is.
         arm_id: Of the arm's element.
         id: Of the trial's.
     """
 
+    trial: TrialRecord
     arm: ArmRecord
     arm_id: str
     id: str
@@ -142,18 +143,13 @@ def _decimal(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _arms_of(claim: ClaimRecord, trials: Mapping[str, _Place]) -> dict[str, list[tuple[TrialRecord, _Place]]]:
+def _arms_of(claim: ClaimRecord, trials: Mapping[str, _Place]) -> dict[str, list[_Place]]:
     """Trials under a claim, by the element of their arm; those that are not stored are left out."""
-    found: dict[str, list[tuple[TrialRecord, _Place]]] = {}
+    found: dict[str, list[_Place]] = {}
     for digest in claim.trials:
         if (place := trials.get(digest)) is not None:
-            trial = next(trial for trial in place.arm.trials if trial.digest == digest)
-            found.setdefault(place.arm_id, []).append((trial, place))
+            found.setdefault(place.arm_id, []).append(place)
     return found
-
-
-def _columns(table: FilledTable) -> list[tuple[str, list[str]]]:
-    return [column for each in table.columns for column in formats.columns(table, each, every_seed=True)]
 
 
 def _history(values: Sequence[float | None]) -> str:

@@ -23,12 +23,10 @@ def table(filled: FilledTable, data: str) -> str:
         filled: The table.
         data: What the caption says of the images.
     """
-    columns = [(filled.row_heading, [row.label for row in filled.rows])]
-    for column in filled.columns:
-        columns += formats.columns(filled, column, every_seed=False)
+    headings, rows = formats.grid(filled, every_seed=False)
     body = tabulate(
-        [[one_line(cell) for cell in row] for row in zip(*(cells for _, cells in columns), strict=True)],
-        [one_line(heading) for heading, _ in columns],
+        [[one_line(cell) for cell in row] for row in rows],
+        [one_line(heading) for heading in headings],
         tablefmt="latex_booktabs",  # Which escapes what stands in its cells.
         disable_numparse=True,
         stralign="left",

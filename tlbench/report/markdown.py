@@ -44,11 +44,7 @@ def page(report: Report, figures: Iterable[Drawn]) -> str:
 
 def table(filled: FilledTable) -> str:
     """A table and its notes."""
-    columns = [(filled.row_heading, [row.label for row in filled.rows])]
-    for column in filled.columns:
-        columns += formats.columns(filled, column, every_seed=True)
-    rows = zip(*(cells for _, cells in columns), strict=True)
-    body = grid([heading for heading, _ in columns], rows)
+    body = grid(*formats.grid(filled, every_seed=True))
     return "\n\n".join([body, *map(escaped, filled.notes)])
 
 

@@ -82,10 +82,7 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
         width: Of the terminal.
         indent: Before all but the first of the lines that it becomes.
     """
-    # `fill` would take leading blanks for text that may go.
-    return textwrap.fill(
-        one_line(text), max(width, 20), subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
-    )
+    return textwrap.fill(one_line(text), max(width, 20), subsequent_indent=indent, break_on_hyphens=False)
 
 
 def cut(text: str, width: int) -> str:

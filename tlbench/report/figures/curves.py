@@ -140,16 +140,14 @@ class DrawnCurves:
         """Validation accuracy by epoch, and the epochs it took to match."""
         lines = []
         for arm in (self.arm, self.reference):
-            if curves := self.of(arm):
-                by_epoch = zip(*(curve.validation for curve in curves.values()), strict=True)
-                lines.append(f"{arm}: " + " ".join(f"{statistics.fmean(epoch):.1%}" for epoch in by_epoch))
-            else:
-                lines.append(f"{arm}: not run, or diverged under every seed")
+            told = " ".join(f"{accuracy:.1%}" for accuracy in self.mean(arm))
+            lines.append(f"{arm}: {told or 'not run, or diverged under every seed'}")
         lines.append("(validation accuracy after each epoch, mean over seeds)")
-        for arm in (self.arm, self.reference):
-            if curves := self.of(arm):
-                by_epoch = zip(*(curve.training for curve in curves.values()), strict=True)
-                lines.append(f"{arm}, training: " + " ".join(f"{statistics.fmean(epoch):.1%}" for epoch in by_epoch))
+        lines += [
+            f"{arm}, training: " + " ".join(f"{accuracy:.1%}" for accuracy in training)
+            for arm in (self.arm, self.reference)
+            if (training := self.training_mean(arm))
+        ]
         if self.mean(self.arm) and self.mean(self.reference):
             reached = "never" if self.crossing is None else f"epoch {self.crossing}"
             lines.append(f"The mean of [{self.arm}] reaches the last one of [{self.reference}]: {reached}")
@@ -174,8 +172,11 @@ class DrawnCurves:
 
     def mean(self, arm: str) -> tuple[float, ...]:
         """Mean validation accuracy of an arm after each epoch; empty where no trial has finished."""
-        by_epoch = zip(*(curve.validation for curve in self.of(arm).values()), strict=False)
-        return tuple(statistics.fmean(epoch) for epoch in by_epoch)
+        return _by_epoch([curve.validation for curve in self.of(arm).values()])
+
+    def training_mean(self, arm: str) -> tuple[float, ...]:
+        """Likewise, of training accuracy as Keras reports it."""
+        return _by_epoch([curve.training for curve in self.of(arm).values()])
 
     @property
     def crossing(self) -> int | None:
@@ -196,12 +197,9 @@ class DrawnCurves:
             if mean := self.mean(arm):
                 name = marks.label(arm, NAMED)
                 epochs = range(1, len(mean) + 1)
-                training = [
-                    statistics.fmean(epoch)
-                    for epoch in zip(*(curve.training for curve in self.of(arm).values()), strict=False)
-                ]
+                training = _percent(self.training_mean(arm))
                 axes.plot(epochs, _percent(mean), style, color=colour, linewidth=2.8, label=f"{name}, validation")
-                axes.plot(epochs, _percent(training), ":", color=colour, linewidth=2.4, label=f"{name}, training")
+                axes.plot(epochs, training, ":", color=colour, linewidth=2.4, label=f"{name}, training")
         axes.set(xlabel="epoch", ylabel="accuracy (%)")
         if not self.curves:
             marks.nothing(axes)
@@ -224,6 +222,10 @@ class DrawnCurves:
                 fontsize=12,
             )
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
+
+
+def _by_epoch(curves: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    return tuple(statistics.fmean(epoch) for epoch in zip(*curves, strict=True))
 
 
 def _percent(values: Sequence[float]) -> list[float]:
