@@ -20,12 +20,13 @@ from mlflow.tracking import MlflowClient
 
 from tlbench.errors import SinkError
 from tlbench.report.sinks.mlflow_names import cut, named
+from tlbench.report.sinks.points import points
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tlbench.report.content import ClaimRecord, Report, TrialRecord
+    from tlbench.report.content import ClaimRecord, Report
 
 EXPERIMENT = "tlbench"
 
@@ -97,7 +98,11 @@ def send(report: Report, uri: str) -> str:
             "tlbench.status": trial.status,
         }
         known[key] = run = create(key, f"{arm.labels[0]}, seed {trial.seed}", tags)
-        metrics = [Metric(metric, value, moment, step) for metric, value, step in _scores(trial)]
+        metrics = [
+            Metric(point.name if point.of == "epochs" else f"test_{point.name}", point.value, moment, point.epoch)
+            for point in points(trial)
+        ]
+        metrics.append(Metric("seconds", trial.seconds, moment, len(trial.validation_accuracy)))
         _log(client, run, metrics, arm.facts | {"seed": str(trial.seed), "digest": trial.digest}, [])
         status = "FINISHED" if trial.status == "finished" else "FAILED"
         _end(client, run, status, moment + round(trial.seconds * 1000))
@@ -127,18 +132,6 @@ def _verdicts(claims: Mapping[str, ClaimRecord]) -> Iterator[tuple[str, float]]:
         for what, value in (("difference", claim.effect), ("p", claim.p)):
             if value is not None:
                 yield f"{what}/{name}", value
-
-
-def _scores(trial: TrialRecord) -> Iterator[tuple[str, float, int]]:
-    last = len(trial.validation_accuracy)
-    for name in ("accuracy", "loss", "macro_f1", "batch_statistics_accuracy"):
-        if (value := getattr(trial, name)) is not None:
-            yield f"test_{name}", value, last
-    yield "seconds", trial.seconds, last
-    for name in ("validation_accuracy", "training_accuracy", "training_loss"):
-        for epoch, value in enumerate(getattr(trial, name), start=1):
-            if value is not None:
-                yield name, value, epoch
 
 
 def _log(

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 from tensorboard.summary import Writer
 
 from tlbench.report.names import file_name
+from tlbench.report.sinks.points import points
 
 
 if TYPE_CHECKING:
     from tlbench.report.content import Report, TrialRecord
-
-HISTORIES = ("validation_accuracy", "training_accuracy", "training_loss")
-SCORES = ("accuracy", "loss", "macro_f1", "batch_statistics_accuracy")
 
 
 def send(report: Report, folder: str) -> str:
@@ -42,11 +40,6 @@ def send(report: Report, folder: str) -> str:
 
 def _write(trial: TrialRecord, place: Path, moment: float) -> None:
     writer = Writer(str(place))
-    for name in HISTORIES:
-        for epoch, value in enumerate(getattr(trial, name), start=1):
-            if value is not None:
-                writer.add_scalar(f"epochs/{name}", value, epoch, wall_time=moment)
-    for name in SCORES:
-        if (value := getattr(trial, name)) is not None:
-            writer.add_scalar(f"test/{name}", value, len(trial.validation_accuracy), wall_time=moment)
+    for point in points(trial):
+        writer.add_scalar(f"{point.of}/{point.name}", point.value, point.epoch, wall_time=moment)
     writer.close()
