@@ -18,7 +18,7 @@ addEventListener("click", (event) => {
 if (location.hash) show();
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details.claim:not([open]), details.arm:not([open])")];
+  closed = [...document.querySelectorAll("details:not([open])")];
   for (const details of closed) details.open = true;
 });
 addEventListener("afterprint", () => {
