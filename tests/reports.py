@@ -75,6 +75,8 @@ def claim(name="test_a", outcome="supported", left=(0.8, 0.82), right=(0.6, 0.61
         margin_reason="any difference",
         left=f"accuracy of [{arms[0]}]",
         right=f"accuracy of [{arms[1]}]",
+        unit="percent",
+        ceiling=1.0,
         outcome=outcome,
         reason="so it is",
         sentence="difference told in a line",

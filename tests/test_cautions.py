@@ -77,9 +77,19 @@ def test_both_sides_near_the_top_are_saturated(left, right, expected):
 def test_a_sum_of_scores_is_not_saturated():
     """Two accuracies may well add up to more than one."""
     claim = reports.claim(left=(1.5, 1.6), right=(1.2, 1.3))
-    summed = reports.replace(claim, left="accuracy of [A] + accuracy of [C]", right="accuracy of [B] + accuracy of [D]")
 
-    assert [] == kinds(reports.report(claims=(summed,)))
+    assert [] == kinds(reports.report(claims=(reports.replace(claim, ceiling=None),)))
+
+
+def test_what_is_near_the_top_depends_on_what_can_be_reached():
+    """Of a score out of ten, 0.99 is far from it, and 9.9 is near."""
+    far, near = (
+        reports.claim(name, left=(scale * 0.99,) * 2, right=(scale * 0.98,) * 2, unit="number", ceiling=10.0)
+        for name, scale in (("test_far", 1), ("test_near", 10))
+    )
+    (found,) = cautions(reports.report(claims=(far, near)))
+
+    assert ("saturated", ("test_near",)) == (found.kind, found.claims)
 
 
 def test_seeds_that_disagree_are_named():

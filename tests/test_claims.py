@@ -6,12 +6,14 @@ import math
 
 import pytest
 
-from tlbench.claims import ACCURACY, LOSS, MACRO_F1, Margin, f1, f1_lead, score, validation_accuracy
+from tlbench.claims import ACCURACY, LOSS, MACRO_F1, Margin, Metric, f1, f1_lead, score, validation_accuracy
 from tlbench.judging import judge as judge_together
 from tlbench.trials import Arm, Random
 
 
 SEEDS = (0, 1, 2)
+
+TENTHS = Metric("tenths", lambda result: 10 * result.accuracy, highest=10.0)
 
 
 @pytest.fixture
@@ -136,6 +138,26 @@ def test_quantities_add_up(arms, lookup):
     quantity = (first - second) / 2 + second
 
     assert 0.6 == pytest.approx(quantity.value(lookup((8, 8, 8), (4, 4, 4)), 0))
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "highest"),
+    [(ACCURACY, "percent", 1.0), (f1("cat"), "percent", 1.0), (LOSS, "number", None), (TENTHS, "number", 10.0)],
+)
+def test_a_quantity_is_in_the_unit_of_its_metric(arms, metric, unit, highest):
+    """And reaches as high."""
+    quantity = score(arms[0], metric)
+
+    assert (unit, highest) == (quantity.unit, quantity.highest)
+
+
+def test_a_sum_has_a_unit_where_its_terms_share_it_and_no_bound(arms):
+    """Twice an accuracy may be above one; an accuracy less a loss is no share."""
+    accuracy, loss = score(arms[0]), score(arms[1], LOSS)
+
+    assert ("percent", None) == ((accuracy + accuracy).unit, (accuracy + accuracy).highest)
+    assert ("number", None) == ((accuracy - loss).unit, (accuracy - loss).highest)
+    assert None is (accuracy / 2).highest
 
 
 def test_a_claim_names_its_trials(arms):

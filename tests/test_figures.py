@@ -380,6 +380,18 @@ def test_a_forest_tells_every_claim():
     assert 1 == svg.count("<!--   diverged -->")
 
 
+def test_a_forest_draws_points_and_other_numbers_apart():
+    """A loss is 0.2 higher, not 20 points, and would make others' axis three times as long."""
+    share = reports.claim("test_share")
+    loss = reports.claim("test_loss", left=(2.9, 2.9), right=(2.0, 2.1), unit="number", ceiling=None)
+    svg = {names: picture(Forest(claims)).svg for names, claims in (("both", (loss, share)), ("one", (loss,)))}
+
+    assert ["percent", "number"] == [record["unit"] for record in Forest((share, loss)).records()]
+    assert (1, 1) == (svg["both"].count("<!-- difference (points) -->"), svg["both"].count("<!-- difference -->"))
+    assert (0, 1) == (svg["one"].count("<!-- difference (points) -->"), svg["one"].count("<!-- difference -->"))
+    assert Forest((share, share)).height_inches < Forest((share, loss)).height_inches
+
+
 def test_a_forest_grows_with_its_claims_up_to_a_height():
     """The rest is in its text, and the caption says so."""
     small, most, more = (Forest(tuple(reports.claim(f"test_{n}") for n in range(count))) for count in (2, 60, 61))
@@ -417,7 +429,7 @@ def test_changes_name_arms_that_moved():
         assert f"<!-- {text} -->" in svg
     assert "4 trials are in both runs; 1 score the same." == changes.text().splitlines()[0]
     assert "sunk (regressed), seed 0: 80.0% -> 70.0%" in changes.text()
-    assert {"arm": "still", "seed": 0, "old": 0.5, "new": 0.5} == list(changes.records())[-1]
+    assert {"figure": "Old and new", "arm": "still", "seed": 0, "old": 0.5, "new": 0.5} == list(changes.records())[-1]
 
 
 def test_changes_of_no_trials_say_so():

@@ -22,6 +22,9 @@ CONFIDENCE = 0.90
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
 
+# How a number is shown: 0.5 as 50.0 %, or as 0.50.
+Unit = Literal["percent", "number"]
+
 
 class Scored(Protocol):
     """What metrics read: a result, or the scores that a saved run keeps of one."""
@@ -62,10 +65,14 @@ class Metric:
     Attributes:
         name: What tables call it.
         of: Computes it; a function of a module or a `functools.partial` of one.
+        unit: `"percent"` of what counts from 0 to 1, whose differences are shown in points.
+        highest: What it can reach; None where there is no such bound.
     """
 
     name: str
     of: Callable[[Scored], float]
+    unit: Unit = "number"
+    highest: float | None = None
 
 
 def _accuracy(result: Scored) -> float:
@@ -96,26 +103,28 @@ def _validation_accuracy(result: Scored, *, epoch: int) -> float:
     return result.validation_accuracy[epoch - 1 if epoch > 0 else epoch]
 
 
-ACCURACY = Metric("accuracy", _accuracy)
+_share = partial(Metric, unit="percent", highest=1.0)
+
+ACCURACY = _share("accuracy", _accuracy)
 LOSS = Metric("loss", _loss)
-MACRO_F1 = Metric("macro-F1", _macro_f1)
-BATCH_STATISTICS_ACCURACY = Metric("accuracy with batch statistics", _batch_statistics_accuracy)
+MACRO_F1 = _share("macro-F1", _macro_f1)
+BATCH_STATISTICS_ACCURACY = _share("accuracy with batch statistics", _batch_statistics_accuracy)
 
 
 def f1(label: str) -> Metric:
     """F1 of one label."""
-    return Metric(f"F1 of {label}", partial(_f1, label=label))
+    return _share(f"F1 of {label}", partial(_f1, label=label))
 
 
 def f1_lead(label: str) -> Metric:
     """F1 of one label less the highest F1 among the others."""
-    return Metric(f"lead in F1 of {label}", partial(_f1_lead, label=label))
+    return _share(f"lead in F1 of {label}", partial(_f1_lead, label=label))
 
 
 def validation_accuracy(epoch: int) -> Metric:
     """Validation accuracy after an epoch, counted from 1, or from the last with -1."""
     name = "validation accuracy after the last epoch" if epoch == -1 else f"validation accuracy after epoch {epoch}"
-    return Metric(name, partial(_validation_accuracy, epoch=epoch))
+    return _share(name, partial(_validation_accuracy, epoch=epoch))
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,19 @@ class Quantity:
     def is_positive(self, by: Margin = ANY) -> Claim:
         """The claim that this is greater than zero by more than a margin."""
         return Claim(self, Quantity(()), by.value, by)
+
+    @property
+    def unit(self) -> Unit:
+        """How it is shown: as a number, unless every term is a share."""
+        return "percent" if all(metric.unit == "percent" for _, _, metric in self.terms) else "number"
+
+    @property
+    def highest(self) -> float | None:
+        """What it can reach; None of a sum, and where the metric has no such bound."""
+        match self.terms:
+            case ((1.0, _, metric),):
+                return metric.highest
+        return None
 
     @property
     def arms(self) -> tuple[Arm, ...]:

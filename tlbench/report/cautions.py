@@ -99,8 +99,8 @@ def _saturated(report: Report) -> Iterator[Caution]:
     found = [claim.name for claim in report.claims if _is_saturated(claim)]
     if found:
         text = (
-            f"Both sides of a claim are above {100 * SATURATED:.0f} %: there is hardly room for a difference, and none "
-            "that is found says much. A harder task would tell."
+            f"Both sides of a claim are above {100 * SATURATED:.0f} % of what can be reached: there is hardly room for "
+            "a difference, and none that is found says much. A harder task would tell."
         )
         yield Caution("saturated", text, tuple(found))
 
@@ -126,16 +126,11 @@ def _one_seed(report: Report) -> Iterator[Caution]:
 
 
 def _is_saturated(claim: ClaimRecord) -> bool:
-    # Only of shares as they are: a sum of several, or a loss, has no ceiling at one.
-    if not (_is_share(claim.left) and _is_share(claim.right)):
+    if claim.ceiling is None:
         return False
     sides = [[seed.left for seed in claim.seeds], [seed.right for seed in claim.seeds]]
     known = [[value for value in side if value is not None] for side in sides]
-    return all(side and statistics.fmean(side) >= SATURATED for side in known)
-
-
-def _is_share(side: str) -> bool:
-    return side.startswith(("accuracy of [", "macro-F1 of [", "validation accuracy after ")) and side.count("] ") == 0
+    return all(side and statistics.fmean(side) >= SATURATED * claim.ceiling for side in known)
 
 
 def _arms_with(report: Report, holds: Callable[[TrialRecord], bool]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tlbench.claims import Unit
 from tlbench.comparison import ArmChange, ClaimChange, Ratio
 from tlbench.environment import Environment
 from tlbench.errors import StoreError
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from cattrs.preconf.json import JsonConverter
 
-# Also that of `results.schema.json`. 1 was of before trials and cautions were in it.
-SCHEMA_VERSION = 2
+# Also that of `results.schema.json`. 1 was of before trials were in it, 2 of before a claim had a unit.
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class ClaimRecord:
         margin_reason: Why the threshold is what it is.
         left: What should be greater, in words.
         right: What it is compared with, in words.
+        unit: Of both sides and what follows from them: `"percent"` where they are made of shares from 0 to 1.
+        ceiling: What both sides can reach; None where there is no such bound.
         outcome: Supported, refuted or inconclusive.
         reason: Why, in a phrase.
         sentence: Difference, interval, threshold and p, in a line.
@@ -77,6 +80,8 @@ class ClaimRecord:
     margin_reason: str
     left: str
     right: str
+    unit: Unit
+    ceiling: float | None
     outcome: str
     reason: str
     sentence: str

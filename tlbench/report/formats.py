@@ -8,7 +8,8 @@ from tlbench.claims import shown_p
 
 
 if TYPE_CHECKING:
-    from tlbench.report.tables import Cell, Column, FilledTable, Unit, Value
+    from tlbench.claims import Unit
+    from tlbench.report.tables import Cell, Column, FilledTable, Value
 
 OUTCOMES = ("supported", "refuted", "inconclusive")
 

@@ -37,6 +37,8 @@ def claim_record(verdict: Verdict) -> ClaimRecord:
         margin_reason=claim.margin.reason,
         left=str(claim.left),
         right=str(claim.right),
+        unit=claim.difference.unit,
+        ceiling=claim.left.highest if claim.left.highest == claim.right.highest else None,
         outcome=verdict.outcome,
         reason=verdict.reason,
         sentence=verdict.effect,

@@ -9,7 +9,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tlbench.claims import CONFIDENCE
+from tlbench.claims import CONFIDENCE, Unit
 from tlbench.statistics import mean_interval
 
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tlbench.results import Result
     from tlbench.trials import Arm, Trial
 
-Unit = Literal["percent", "number"]
 Status = Literal["finished", "diverged", "not run"]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from tlbench.claims import Unit
 from tlbench.report.figures import marks
-from tlbench.report.tables import Cell, Unit
+from tlbench.report.tables import Cell
 
 
 if TYPE_CHECKING:

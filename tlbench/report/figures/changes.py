@@ -87,7 +87,7 @@ class Changes:
     def records(self) -> Iterator[dict[str, Any]]:
         """One for each trial."""
         for trial in self.comparison.trials:
-            yield {"arm": trial.arm, "seed": trial.seed, "old": trial.old, "new": trial.new}
+            yield {"figure": self.name, "arm": trial.arm, "seed": trial.seed, "old": trial.old, "new": trial.new}
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
         """Draw all trials on one pair of axes."""

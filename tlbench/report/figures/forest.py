@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlbench.report.escaping import one_line
+from tlbench.report.figures import marks
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import matplotlib.figure
 
     from matplotlib.axes import Axes
 
+    from tlbench.claims import Unit
     from tlbench.report.content import ClaimRecord
 
 # More would make a figure that no page holds.
 MOST_CLAIMS = 60
+
+# What is written at the axis of differences.
+AXES: dict[Unit, str] = {"percent": "difference (points)", "number": "difference"}
 
 # Told apart by colour and by shape.
 MARKS = {"supported": ("C2", "o"), "refuted": ("C1", "X"), "inconclusive": ("C0", "D")}
@@ -50,8 +55,9 @@ class Forest:
 
     @property
     def height_inches(self) -> float:
-        """Two lines for each claim."""
-        return 1.6 + 0.55 * min(len(self.claims), MOST_CLAIMS)
+        """Two lines for each claim, and an axis for each unit."""
+        units = {claim.unit for claim in self.claims[:MOST_CLAIMS]}
+        return 1.6 + 0.8 * max(len(units) - 1, 0) + 0.55 * min(len(self.claims), MOST_CLAIMS)
 
     @property
     def caption(self) -> str:
@@ -59,7 +65,7 @@ class Forest:
         text = (
             "Each claim's mean difference over seeds with its 90 % interval, that of the claim by itself; the upright "
             "stroke is what it must exceed. Circles are supported, diamonds inconclusive, crosses refuted, all claims "
-            "judged together. Differences of accuracy and F1 are in points."
+            "judged together. Differences of shares, such as accuracy and F1, are in points."
         )
         if len(self.claims) > MOST_CLAIMS:
             text += f" Only the first {MOST_CLAIMS} of {len(self.claims)} are drawn."
@@ -73,8 +79,10 @@ class Forest:
         """One for each claim."""
         for claim in self.claims:
             yield {
+                "figure": self.name,
                 "claim": claim.name,
                 "outcome": claim.outcome,
+                "unit": claim.unit,
                 "difference": claim.effect,
                 "low": claim.low,
                 "high": claim.high,
@@ -84,33 +92,41 @@ class Forest:
             }
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
-        """Draw the claims below each other."""
-        axes = canvas.subplots()
+        """Draw the claims below each other, those of another unit on axes of their own."""
         claims = self.claims[:MOST_CLAIMS]
-        for position, claim in enumerate(claims):
-            _draw_claim(axes, position, claim)
-        axes.axvline(0, color="#8a8a8a", linewidth=1)
-        axes.set_yticks(range(len(claims)), [_label(claim.name) for claim in claims], fontsize=12)
-        axes.set_ylim(len(claims) - 0.4, -0.6)
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel("difference (points)")
+        groups = {unit: [claim for claim in claims if claim.unit == unit] for unit in AXES}
+        drawn = {unit: group for unit, group in groups.items() if group} or {"percent": []}
+        heights = [max(len(group), 1) for group in drawn.values()]
+        panels = canvas.subplots(len(drawn), squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (unit, group) in zip(panels, drawn.items(), strict=True):
+            _draw_group(axes, group, marks.scale(unit))
+            axes.set_xlabel(AXES[unit])
         outcomes = [outcome for outcome in MARKS if any(claim.outcome == outcome for claim in claims)]
         for outcome in outcomes:
             colour, marker = MARKS[outcome]
-            axes.plot([], [], marker, color=colour, markersize=8, label=outcome)
+            panels[0].plot([], [], marker, color=colour, markersize=8, label=outcome)
         if outcomes:
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=12, borderaxespad=0)
+            panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=12, borderaxespad=0)
 
 
-def _draw_claim(axes: Axes, position: int, claim: ClaimRecord) -> None:
-    axes.plot([100 * claim.threshold] * 2, [position - 0.28, position + 0.28], color="#8a8a8a", linewidth=2.5)
+def _draw_group(axes: Axes, claims: Sequence[ClaimRecord], scale: float) -> None:
+    for position, claim in enumerate(claims):
+        _draw_claim(axes, position, claim, scale)
+    axes.axvline(0, color="#8a8a8a", linewidth=1)
+    axes.set_yticks(range(len(claims)), [_label(claim.name) for claim in claims], fontsize=12)
+    axes.set_ylim(len(claims) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_claim(axes: Axes, position: int, claim: ClaimRecord, scale: float) -> None:
+    axes.plot([scale * claim.threshold] * 2, [position - 0.28, position + 0.28], color="#8a8a8a", linewidth=2.5)
     if claim.effect is None:
-        axes.text(100 * claim.threshold, position, "  diverged", va="center", fontsize=12)
+        axes.text(scale * claim.threshold, position, "  diverged", va="center", fontsize=12)
         return
     colour, marker = MARKS[claim.outcome]
     if claim.low is not None and claim.high is not None:
-        axes.plot([100 * claim.low, 100 * claim.high], [position] * 2, color=colour, linewidth=2)
-    axes.plot([100 * claim.effect], [position], marker, color=colour, markersize=8)
+        axes.plot([scale * claim.low, scale * claim.high], [position] * 2, color=colour, linewidth=2)
+    axes.plot([scale * claim.effect], [position], marker, color=colour, markersize=8)
 
 
 def _label(name: str) -> str:

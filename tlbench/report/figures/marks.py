@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlbench.report.tables import Cell, Unit
+    from tlbench.claims import Unit
+    from tlbench.report.tables import Cell
 
 # Between seeds that would hide each other, in units of the axis.
 SPREAD = 0.04
