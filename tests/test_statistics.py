@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from tlbench.statistics import epochs_to_match, holm, look_levels, mean_interval, moderate, p_value, sample_size, shift
 
@@ -142,6 +143,12 @@ def test_holm_multiplies_by_the_number_of_those_that_are_left():
     assert [0.04, 0.06, 0.06, 0.06] == pytest.approx(list(holm([0.01, 0.02, 0.03, 0.04])))
     assert [0.06, 0.04] == pytest.approx(list(holm([0.06, 0.02])))
     assert [] == list(holm([]))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_is_that_of_statsmodels(p_values):
+    """Ties and ends included."""
+    assert multipletests(p_values, method="holm")[1] == pytest.approx(holm(p_values))
 
 
 def test_the_levels_of_looks_are_those_of_the_spending_function():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import reports
 
 from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
 from tlbench.report import terminal
-from tlbench.report.content import ClaimRecord, SeedScore
+from tlbench.report.content import SeedScore
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Value
 
 
@@ -107,29 +108,11 @@ EFFECT = "difference +0.100, 90% interval +0.050 to +0.150; should exceed +0.000
 
 
 def claim_of(name, statement="It is so.", on_macro_f1=None):
-    return ClaimRecord(
-        name=name,
+    return reports.claim(
+        name,
         statement=statement,
-        threshold=0.0,
-        margin_reason="any difference",
-        left="accuracy of [A]",
-        right="accuracy of [B]",
-        outcome="supported",
-        reason="the difference is above the threshold",
         sentence=EFFECT,
-        effect=0.1,
-        low=0.05,
-        high=0.15,
-        confidence=0.9,
-        p=0.01,
-        adjusted_p=0.01,
-        level=0.05,
-        claims=1,
-        looks=(2,),
-        seeds_needed=None,
         seeds=(SeedScore(0, 0.9, 0.8, 0.1), SeedScore(1, None, 0.8, None)),
-        arms=("A", "B"),
-        trials=("a" * 64,),
         on_macro_f1=on_macro_f1,
     )
 
