@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -145,6 +145,7 @@ def test_holm_multiplies_by_the_number_of_those_that_are_left():
     assert [] == list(holm([]))
 
 
+@settings(max_examples=20)  # Of 40 ms each.
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_that_of_statsmodels(p_values):
     """Ties and ends included."""
