@@ -49,7 +49,7 @@ def test_more_claims_need_more(claims):
 
 def test_a_table_tells_the_directions_apart(claims):
     """Refuted with a minus sign; the distance from the threshold is in standard deviations of the differences."""
-    lines = table(powers(claims), claims).splitlines()
+    lines = table(claims).splitlines()
 
     assert ["clear", "100%"] == [lines[2].split("|")[column].strip() for column in (1, 5)]
     assert ["opposite", "-100%"] == [lines[3].split("|")[column].strip() for column in (1, 5)]
