@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tlbench import fingerprint
+from tlbench.claims import ACCURACY, LOSS, MACRO_F1
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.statistics import holm, mean_interval, moderate, shift
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tlbench.baselines import Run, SavedArm, SavedClaim
+    from tlbench.claims import Metric
     from tlbench.fingerprint import Agreement
     from tlbench.results import Scores
 
@@ -39,26 +41,24 @@ ALL_ARMS = "mean of all arms"
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric that arms are compared by.
+    """What arms are compared by.
 
     Attributes:
-        name: What tables call it.
-        of: Reads it.
+        metric: Of their trials.
         sign: 1 where more is better, -1 where less is.
         least_margin: A change that is worth no alarm, however surely it is there.
     """
 
-    name: str
-    of: Callable[[Scores], float]
+    metric: Metric
     sign: int
     least_margin: float
 
 
 MEASURES = (
-    Measure("accuracy", lambda scores: scores.accuracy, 1, 0.005),
-    Measure("macro-F1", lambda scores: scores.macro_f1, 1, 0.005),
+    Measure(ACCURACY, 1, 0.005),
+    Measure(MACRO_F1, 1, 0.005),
     # In nats: the probability of the right label by a hundredth.
-    Measure("loss", lambda scores: scores.loss, -1, 0.01),
+    Measure(LOSS, -1, 0.01),
 )
 
 # Of claims, which are about accuracy or F1.
@@ -355,7 +355,7 @@ def _judged(pairs: Sequence[_Pair], level: float, *, paired: bool) -> list[ArmCh
     labels = [(pair[0].labels[0], pair[2]) for pair in pairs] + [(ALL_ARMS, "")] * (count - len(pairs))
     arms = []
     for row, (label, note) in enumerate(labels):
-        of_arm = {measure.name: judged[number * count + row] for number, measure in enumerate(MEASURES)}
+        of_arm = {measure.metric.name: judged[number * count + row] for number, measure in enumerate(MEASURES)}
         found = {status for _, status in of_arm.values()}
         status: Status = "regressed" if "regressed" in found else "improved" if "improved" in found else "same"
         arms.append(ArmChange(label, status, {name: change for name, (change, _) in of_arm.items()}, note))
@@ -363,7 +363,7 @@ def _judged(pairs: Sequence[_Pair], level: float, *, paired: bool) -> list[ArmCh
 
 
 def _values(arm: SavedArm, measure: Measure) -> NDArray[np.float64]:
-    return np.array([measure.of(scores) for scores in _finished(arm).values()])
+    return np.array([measure.metric.of(scores) for scores in _finished(arm).values()])
 
 
 @dataclass(frozen=True)
@@ -429,7 +429,7 @@ def _unjudged(pairs: Sequence[_Pair], judged: Sequence[_Pair]) -> list[ArmChange
         elif _diverged(after):
             reason = "runs diverged in both"
         changes = {
-            measure.name: Change(_mean(_values(before, measure)), _mean(_values(after, measure)))
+            measure.metric.name: Change(_mean(_values(before, measure)), _mean(_values(after, measure)))
             for measure in MEASURES
         }
         arms.append(ArmChange(before.labels[0], status, changes, "; ".join(filter(None, (reason, note)))))

@@ -14,8 +14,12 @@ from tlbench.report import escaping
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tlbench.claims import Unit
     from tlbench.comparison import ArmChange, Change, ClaimChange, Ratio
     from tlbench.report.content import ComparisonRecord
+
+# In the order of their columns.
+METRICS = tuple(measure.metric for measure in MEASURES)
 
 # What a reader looks at first.
 ORDER = ("regressed", "changed verdict", "improved", "not judged", "new", "missing", "same")
@@ -39,7 +43,7 @@ def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = 
 
 def tables(comparison: ComparisonRecord) -> list[tuple[str, tuple[str, ...], list[Sequence[str]]]]:
     """A comparison's tables that hold anything: title, headings, and rows, what a reader looks at first above."""
-    arm_headings = ("arm", "status", *(measure.name for measure in MEASURES), "note")
+    arm_headings = ("arm", "status", *(metric.name for metric in METRICS), "note")
     found: list[tuple[str, tuple[str, ...], list[Sequence[str]]]] = [
         ("what differs", ("differs", "old", "new"), list(_versions(comparison))),
         ("claims", ("claim", "status", "verdict", "difference"), list(map(_claim, _sorted(comparison.claims)))),
@@ -91,16 +95,11 @@ def _claim(claim: ClaimChange) -> Sequence[str]:
 
 
 def _arm(arm: ArmChange) -> Sequence[str]:
-    cells = [
-        _change(arm.changes[measure.name], "number" if measure.name == "loss" else "percent")
-        if measure.name in arm.changes
-        else ""
-        for measure in MEASURES
-    ]
+    cells = [_change(arm.changes[metric.name], metric.unit) if metric.name in arm.changes else "" for metric in METRICS]
     return arm.label, arm.status, *cells, arm.note
 
 
-def _change(change: Change, unit: str) -> str:
+def _change(change: Change, unit: Unit) -> str:
     if change.old is None or change.new is None:
         return ""
     scale, digits = (100, 1) if unit == "percent" else (1, 3)
