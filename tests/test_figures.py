@@ -381,7 +381,7 @@ def test_a_forest_tells_every_claim():
 
 
 def test_a_forest_draws_points_and_other_numbers_apart():
-    """A loss is 0.2 higher, not 20 points, and would make others' axis three times as long."""
+    """A loss is 0.85 higher, not 85 points, and would make others' axis four times as long."""
     share = reports.claim("test_share")
     loss = reports.claim("test_loss", left=(2.9, 2.9), right=(2.0, 2.1), unit="number", ceiling=None)
     svg = {names: picture(Forest(claims)).svg for names, claims in (("both", (loss, share)), ("one", (loss,)))}

@@ -70,7 +70,7 @@ MINIATURE = Profile(
 )
 
 # More seeds rather than more epochs: with eight seeds each, 6 epochs and 10 leave the differences that claims are about
-# as clear of the noise between seeds, and five seeds of 6 take as long as three of 10 (docs/performance.md).
+# as clear of the noise between seeds, and five seeds of 6 take about as long as three of 10 (docs/performance.md).
 THUMBNAIL = Profile(
     name="thumbnail",
     images="natural-images",

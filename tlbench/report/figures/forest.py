@@ -56,8 +56,14 @@ class Forest:
     @property
     def height_inches(self) -> float:
         """Two lines for each claim, and an axis for each unit."""
-        units = {claim.unit for claim in self.claims[:MOST_CLAIMS]}
-        return 1.6 + 0.8 * max(len(units) - 1, 0) + 0.55 * min(len(self.claims), MOST_CLAIMS)
+        return 0.8 + 0.8 * len(self._groups) + 0.55 * min(len(self.claims), MOST_CLAIMS)
+
+    @property
+    def _groups(self) -> dict[Unit, list[ClaimRecord]]:
+        # What is drawn, by unit; no claims are one group.
+        claims = self.claims[:MOST_CLAIMS]
+        groups = {unit: [claim for claim in claims if claim.unit == unit] for unit in AXES}
+        return {unit: group for unit, group in groups.items() if group} or {"percent": []}
 
     @property
     def caption(self) -> str:
@@ -93,15 +99,14 @@ class Forest:
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
         """Draw the claims below each other, those of another unit on axes of their own."""
-        claims = self.claims[:MOST_CLAIMS]
-        groups = {unit: [claim for claim in claims if claim.unit == unit] for unit in AXES}
-        drawn = {unit: group for unit, group in groups.items() if group} or {"percent": []}
-        heights = [max(len(group), 1) for group in drawn.values()]
-        panels = canvas.subplots(len(drawn), squeeze=False, height_ratios=heights)[:, 0]
-        for axes, (unit, group) in zip(panels, drawn.items(), strict=True):
+        groups = self._groups
+        heights = [max(len(group), 1) for group in groups.values()]
+        panels = canvas.subplots(len(groups), squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (unit, group) in zip(panels, groups.items(), strict=True):
             _draw_group(axes, group, marks.scale(unit))
             axes.set_xlabel(AXES[unit])
-        outcomes = [outcome for outcome in MARKS if any(claim.outcome == outcome for claim in claims)]
+        found = {claim.outcome for group in groups.values() for claim in group}
+        outcomes = [outcome for outcome in MARKS if outcome in found]
         for outcome in outcomes:
             colour, marker = MARKS[outcome]
             panels[0].plot([], [], marker, color=colour, markersize=8, label=outcome)
