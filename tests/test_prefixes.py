@@ -49,6 +49,7 @@ def test_a_block_is_computed_once():
         )
 
     assert [0, 512] == calls
+    assert 2 == features.blocks
 
 
 def test_equal_prefixes_share_what_is_known():

@@ -270,6 +270,20 @@ def peak_memory(device: str) -> int | None:
     return int(torch.cuda.max_memory_allocated())
 
 
+def device_memory() -> int | None:
+    """Bytes of the GPU that this process may use in all; None where the backend does not say, as TensorFlow's."""
+    name = backend()
+    if name == "jax":
+        import jax
+
+        return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    if name == "torch":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[1])
+    return None
+
+
 def model_behind(layer: keras.layers.Layer, output: Any) -> keras.Model:
     """The part of a functional model that follows a layer, sharing the model's layers.
 

@@ -59,11 +59,16 @@ class Features:
 
     Attributes:
         array: Shape (N, ...), a row for each image of the split; only rows that were asked for hold anything.
+        blocks: Number of blocks of rows that hold something.
     """
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array
         self._known = np.zeros(math.ceil(len(array) / BLOCK), bool)
+
+    @property
+    def blocks(self) -> int:  # noqa: D102 - documented above.
+        return int(self._known.sum())
 
     def compute(
         self,

@@ -194,9 +194,11 @@ def _threads(workers: int) -> int:
 
 def _make_trainer(environment: Environment, folder: Path | None) -> Trainer:
     # Imported here, as below: what is stored already is judged without a backend.
+    from tlbench.device_arrays import DeviceArrays, capacity_bytes
     from tlbench.training import Trainer
 
-    return Trainer(environment, PrefixCache(folder=folder) if folder is not None else None)
+    device_arrays = DeviceArrays(bytes_) if (bytes_ := capacity_bytes(environment.device)) else None
+    return Trainer(environment, PrefixCache(folder=folder) if folder is not None else None, device_arrays)
 
 
 def _make_reference_trainer(environment: Environment) -> Trainer:

@@ -1,8 +1,9 @@
 """Trains one trial with Keras.
 
 Data flow of a trial: fresh weights under its seed → its source's weights in the
-body → the frozen prefix, where there is one, turned into features once → epochs
-of `fit` over the rest → predictions → checks of what had to stay and to change.
+body → the frozen prefix, where there is one, turned into features once → images
+or features moved to the device, where they fit → epochs of `fit` over the rest →
+predictions → checks of what had to stay and to change.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.datasets.dataset import Dataset, Parts
+    from tlbench.datasets.dataset import Dataset
+    from tlbench.device_arrays import DeviceArrays, Lookup
     from tlbench.environment import Environment
     from tlbench.tasks import Examples
     from tlbench.transfer import Weights
@@ -53,14 +55,22 @@ class Trainer:
     Args:
         environment: Where it runs.
         prefix_cache: Keeps the outputs of frozen prefixes; None to train every network whole.
+        device_arrays: Keeps images and features on the device; None to send every batch there.
         capacity: Number of compiled networks kept; the one unused for longest goes first.
     """
 
-    def __init__(self, environment: Environment, prefix_cache: PrefixCache | None = None, capacity: int = 8) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        prefix_cache: PrefixCache | None = None,
+        device_arrays: DeviceArrays | None = None,
+        capacity: int = 8,
+    ) -> None:
         self._environment = environment
         self._prefix_cache = prefix_cache
+        self._device_arrays = device_arrays
         self._capacity = capacity
-        self._compiled: OrderedDict[tuple[Graph, int], _Compiled] = OrderedDict()
+        self._compiled: OrderedDict[tuple[Graph, int, int], _Compiled] = OrderedDict()
 
     def train(
         self,
@@ -94,9 +104,10 @@ class Trainer:
         label_names = trial.task.labels_of(dataset.class_names)
 
         with backends.device_scope(self._environment.device):
-            compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images))
+            split = np.sort(np.concatenate([parts.training, parts.validation, parts.test]))
+            compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images), len(split))
             before = compiled.reset(trial, source)
-            rows = self._rows(compiled, trial, before, (training, validation, test), parts)
+            rows = self._rows(compiled, trial, before, (training, validation, test), split)
             run = compiled.run(
                 trial.recipe,
                 trial.seed,
@@ -129,23 +140,30 @@ class Trainer:
         )
         return result, after
 
-    def _compile(self, graph: Graph, images: int) -> _Compiled:
-        # What a frozen prefix leaves for so many images may be too much to keep.
-        key = graph, images if graph.frozen else 0
+    def _compile(self, graph: Graph, images: int, split: int) -> _Compiled:
+        # What a frozen prefix leaves for so many images may be too much to keep, and an array on the device has rows.
+        counts = (images, split) if graph.frozen or self._device_arrays else (0, 0)
+        key = graph, *counts
         if key not in self._compiled:
             if len(self._compiled) >= self._capacity:
                 self._compiled.popitem(last=False)
                 backends.release_memory()
             kept_bytes = self._prefix_cache.largest_bytes // images if self._prefix_cache else 0
-            self._compiled[key] = _Compiled(graph, kept_bytes, backends.compile_options(self._environment.device))
+            options = backends.compile_options(self._environment.device)
+            self._compiled[key] = _Compiled(graph, kept_bytes, options, self._device_arrays, images, split)
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
     def _rows(
-        self, compiled: _Compiled, trial: Trial, weights: Weights, examples: Sequence[Examples], parts: Parts
+        self,
+        compiled: _Compiled,
+        trial: Trial,
+        weights: Weights,
+        examples: Sequence[Examples],
+        split: NDArray[np.int64],
     ) -> list[Rows]:
         if compiled.prefix is None or compiled.prefix_end is None or self._prefix_cache is None:
-            return [Rows(each.images, each.indices) for each in examples]
+            return compiled.rows(examples[0].images, [each.indices for each in examples])
         prefix = Prefix(
             network=trial.network,
             end=compiled.prefix_end,
@@ -154,7 +172,6 @@ class Trainer:
             data=trial.data.digest,
             split=trial.data.split,
         )
-        split = np.sort(np.concatenate([parts.training, parts.validation, parts.test]))
         output = compiled.prefix.output
         features = self._prefix_cache.features(prefix, (len(split), *output.shape[1:]), output.dtype)
 
@@ -164,7 +181,7 @@ class Trainer:
         found = [np.searchsorted(split, each.indices) for each in examples]
         for rows in found:
             features.compute(rows, images, compiled.prefix.predict_on_batch)
-        return [Rows(features.array, rows) for rows in found]
+        return compiled.rows(features.array, found, features.blocks)
 
 
 @dataclass
@@ -188,17 +205,29 @@ class _Compiled:
         graph: Which.
         kept_bytes: What the output of a frozen prefix may take for one image; if it takes more there is no prefix.
         compile_options: What the backend is told.
+        device_arrays: Keep on the device what the network takes its inputs from; None to keep nothing there.
+        images: Number of the dataset's images.
+        split: Number of those that are in a part of its split.
 
     Attributes:
         model: The whole network.
         prefix: Its frozen beginning, from images to features; None where there is none.
         prefix_end: Name of that beginning's last layer.
+        lookup: Takes images or features from the device; None where they are sent there batch by batch.
         trained: What is trained: all that follows the prefix, sharing the model's variables.
         frozen: Paths of the frozen weights.
         body: Paths of all weights but the head's.
     """
 
-    def __init__(self, graph: Graph, kept_bytes: int, compile_options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        kept_bytes: int,
+        compile_options: dict[str, Any],
+        device_arrays: DeviceArrays | None,
+        images: int,
+        split: int,
+    ) -> None:
         self._labels = graph.labels
         self.model = graph.network.build(graph.labels, graph.precision)
         layers = flows.flows(self.model, graph.network.flow_ends)
@@ -212,6 +241,12 @@ class _Compiled:
         self.prefix_end = self._prefix_end(graph, kept_bytes)
         if self.prefix_end is not None:
             self.prefix, self.trained = flows.cut(self.model, self.prefix_end)
+        self.lookup: Lookup | None = None
+        if device_arrays is not None:
+            entrance, count = (self.model.input, images) if self.prefix is None else (self.prefix.output, split)
+            self.lookup = device_arrays.lookup((count, *entrance.shape[1:]), entrance.dtype)
+        if self.lookup is not None:
+            self.trained = self.lookup.before(self.trained)
 
         self.trained.compile(
             keras.optimizers.get(graph.optimizer),
@@ -262,6 +297,19 @@ class _Compiled:
                 variable.assign(state)
         return weights
 
+    def rows(self, array: NDArray[Any], parts: Sequence[NDArray[np.int64]], version: int = 0) -> list[Rows]:
+        """What is trained takes these as its inputs, for some parts of an array: its rows, or their numbers.
+
+        Args:
+            array: With one image, or its features, in each row.
+            parts: Numbers of rows.
+            version: Another number where the same array holds other values than before.
+        """
+        if self.lookup is not None:
+            self.lookup.hold(array, version)
+            array = np.arange(len(array), dtype=np.int32)
+        return [Rows(array, part) for part in parts]
+
     def run(
         self,
         recipe: Recipe,
@@ -305,7 +353,8 @@ class _Compiled:
         return _predict(self.trained, rows, batch_size).astype(np.float32)
 
     def _predict_with_batch_statistics(self, rows: Rows) -> NDArray[np.float32]:
-        statistics = [variable for variable in self.trained.non_trainable_variables if variable.path not in self.frozen]
+        still = self.frozen | ({self.lookup.array.path} if self.lookup is not None else set())
+        statistics = [variable for variable in self.trained.non_trainable_variables if variable.path not in still]
         # Large batches, since small ones' statistics say less of the whole.
         batch_size = min(PREDICTION_BATCH, len(rows))
         if not statistics:
@@ -337,7 +386,7 @@ class Rows:
     """Some rows of an array, read batch by batch.
 
     Attributes:
-        array: With one image, or its features, in each row.
+        array: With one image, its features, or the number of either, in each row.
         indices: Which rows, in order.
     """
 

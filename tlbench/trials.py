@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TRAINING_PATH = (
     "training.py",
     "prefixes.py",
+    "device_arrays.py",
     "transfer.py",
     "tasks.py",
     "datasets/dataset.py",

@@ -80,7 +80,7 @@ class Comparison:
         return statistics.median(ratios) if ratios else None
 
     def images_per_second(self, name: str) -> float:
-        """That a contender trains on, fed from host memory."""
+        """That a contender trains on."""
         return self.setting.batch_size / statistics.median(each.step_seconds for each in self.rounds[name])
 
     def parameters(self, name: str) -> int:

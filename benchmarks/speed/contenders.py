@@ -3,7 +3,7 @@
     python -m benchmarks.speed.contenders torch '{"network": {"image_size": 32}, "batch_size": 8}'
 
 A step is forward pass, backward pass and Adam's update over one batch, with the loss read back. Ours is a Keras model,
-compiled and fed as `tlbench.training` does it; the rival is timm's Xception in a loop of plain PyTorch.
+compiled and fed as `tlbench.training` does it there; the rival is timm's Xception in a loop of plain PyTorch.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Setting:
         device: Where it trains.
         steps: Number of timed steps.
         warm_up: Number of steps before these.
-        on_device: Whether steps over a batch that is on the device already are timed too.
+        on_device: Whether the images lie on the device, as with `--gpu`; steps over batches that are sent there, and
+            over one batch that is there already, are timed too.
     """
 
     network: Xception = field(default_factory=Xception)
@@ -112,18 +113,20 @@ class Measurement:
     """What one process of a contender took.
 
     Attributes:
-        step_seconds: Median of its steps, fed from host memory.
-        on_device_seconds: Median of its steps over a batch that is on the device; None where these were not timed.
+        step_seconds: Median of its steps: ours as tlbench trains, a rival's fed from host memory.
+        sent_seconds: Median of its steps over batches that are sent from host memory.
+        on_device_seconds: Median of its steps over one batch that is on the device; None where these were not timed.
         input_seconds: Median time in which the host gathers a batch; None for a rival.
         parameters: Number of trainable parameters.
         multiply_adds: Of a forward pass of one image; None for a rival.
-        peak_bytes: Most memory held while it was fed: the device's, or on a CPU the process's.
+        peak_bytes: Most memory held while batches were sent: the device's, or on a CPU the process's.
         machine: Processor and number of cores.
         device: What the device calls itself.
         versions: By distribution.
     """
 
     step_seconds: float
+    sent_seconds: float
     on_device_seconds: float | None
     input_seconds: float | None
     parameters: int
@@ -181,24 +184,39 @@ def _ours(contender: Contender, setting: Setting) -> dict[str, Any]:
     import keras
 
     from tlbench import training
+    from tlbench.device_arrays import Lookup
 
     images, labels, order = _images(setting)
-    batches = training.Batches(training.Rows(images, np.arange(len(images))), order, setting.batch_size, labels)
-    with backends.device_scope(setting.device):
-        model = setting.network.build(setting.classes, {"bfloat16": "mixed_bfloat16"}.get(setting.precision, "float32"))
+
+    def batches_of(array: NDArray[Any]) -> training.Batches:
+        return training.Batches(training.Rows(array, np.arange(len(array))), order, setting.batch_size, labels)
+
+    def fit(model: keras.Model, batches: Any) -> float:
         options = {} if contender.own_choice else backends.compile_options(setting.device)
         optimizer = keras.optimizers.Adam(LEARNING_RATE)
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
         optimizer.build(model.trainable_variables)
-        fed = _fit(model, backends.input_of_fit(batches), setting)
+        return _fit(model, batches, setting)
+
+    batches = batches_of(images)
+    looked_up = on_device = None
+    with backends.device_scope(setting.device):
+        model = setting.network.build(setting.classes, {"bfloat16": "mixed_bfloat16"}.get(setting.precision, "float32"))
+        sent = fit(model, backends.input_of_fit(batches))
         peak = backends.peak_memory(setting.device)
-        on_device = _fit(model, _resident(batches[0], len(batches)), setting) if setting.on_device else None
+        if setting.on_device:
+            on_device = fit(model, _resident(batches[0], len(batches)))
+            lookup = Lookup(images.shape, "uint8")
+            lookup.hold(images)
+            numbers = batches_of(np.arange(len(images), dtype=np.int32))
+            looked_up = fit(lookup.before(model), backends.input_of_fit(numbers))
     gathering = [time.perf_counter()]
     for index in range(len(batches)):
         batches[index]
         gathering.append(time.perf_counter())
     return {
-        "step_seconds": fed,
+        "step_seconds": looked_up or sent,
+        "sent_seconds": sent,
         "on_device_seconds": on_device,
         "input_seconds": _median_step(gathering, setting),
         "parameters": sum(math.prod(variable.shape) for variable in model.trainable_variables),
@@ -273,6 +291,7 @@ def _timm(contender: Contender, setting: Setting) -> dict[str, Any]:
     resident = batch(0)
     return {
         "step_seconds": fed,
+        "sent_seconds": fed,
         "on_device_seconds": _loop(lambda _index: step(*resident), setting) if setting.on_device else None,
         "input_seconds": None,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -35,7 +35,8 @@ HEADINGS = (
     "images/s",
     "of each round",
     "MFU",
-    "step, fed (ms)",
+    "step (ms)",
+    "step, batches sent (ms)",
     "step, batch on the device (ms)",
     "host gathers a batch (ms)",
     "peak memory (GB)",
@@ -101,9 +102,10 @@ def report(compared: Comparison, command: str, peak_tflops: float | None = None)
     counts = {f"{count / 1e9:.3g}" for name in compared.rounds if (count := compared.multiply_adds(name))}
     counted = f"Forward pass of an image: {' and '.join(sorted(counts))} billion multiply-adds." if counts else ""
     limits = [
-        f"{CONTENDERS[name].label}: a step that is fed takes {ratio:.2f} times one over a batch on the device."
+        f"{CONTENDERS[name].label}: a step takes {_to_on_device(compared, name, _step):.2f} times one over a single "
+        f"batch on the device, {_to_on_device(compared, name, _sent):.2f} times where batches are sent."
         for name in compared.rounds
-        if (ratio := _fed_to_on_device(compared, name))
+        if compared.median(name, _on_device)
     ]
     facts = compared.facts("Training throughput.", command)
     return "\n\n".join(text for text in (facts, table, counted, convention, *limits) if text)
@@ -125,29 +127,32 @@ def _row(compared: Comparison, name: str, peak: float | None) -> tuple[str, ...]
         f"{compared.images_per_second(name):.1f}",
         " ".join(f"{speed:.1f}" for speed in speeds),
         text(used, "{:.1f} %", 100),
-        text(compared.median(name, _fed)),
+        text(compared.median(name, _step)),
+        text(compared.median(name, _sent)),
         text(compared.median(name, _on_device)),
         text(compared.median(name, lambda measurement: measurement.input_seconds)),
         text(compared.median(name, lambda measurement: measurement.peak_bytes), scale=1e-9),
-        speed("timm", _fed),
-        speed("timm-compiled", _fed),
+        speed("timm", _step),
+        speed("timm-compiled", _step),
         speed("timm", _on_device),
         speed("timm-compiled", _on_device),
     )
 
 
-def _fed(measurement: Measurement) -> float:
+def _step(measurement: Measurement) -> float:
     return measurement.step_seconds
+
+
+def _sent(measurement: Measurement) -> float:
+    return measurement.sent_seconds
 
 
 def _on_device(measurement: Measurement) -> float | None:
     return measurement.on_device_seconds
 
 
-def _fed_to_on_device(compared: Comparison, name: str) -> float | None:
-    return compared.median(
-        name, lambda each: each.step_seconds / each.on_device_seconds if each.on_device_seconds else None
-    )
+def _to_on_device(compared: Comparison, name: str, figure: Callable[[Measurement], float]) -> float | None:
+    return compared.median(name, lambda each: figure(each) / each.on_device_seconds if each.on_device_seconds else None)
 
 
 if __name__ == "__main__":
