@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import pytest
 
+from click import ClickException
 from click.testing import CliRunner
 
 from benchmarks.speed import comparison, contenders, flops, gpu, scaling, steps, study
@@ -241,6 +243,7 @@ def run_of(seconds, accuracies, outcomes):
             "label_names": ["cat", "dog"],
             "seconds": seconds / 10,
             "scores": {"accuracy": accuracy},
+            "predictions": str(accuracy),
         }
         for digest, accuracy in accuracies.items()
     }
@@ -257,10 +260,29 @@ def test_both_paths_of_a_study_are_compared_by_time_and_by_what_they_say():
 
     assert "| default path, nothing stored    |      20.0 |            5.00 |" in text
     assert "| default path, everything stored |       4.0 |            25.0 |" in text
-    assert "| 2        | entry    | 2        | 2.0                       | 10.0        | 5.0     |" in text
-    assert "3 and 2 trials, 2 of them in both; 1 end in the same accuracy" in text
+    assert ["entry", "2", "2.0", "10.0", "5.0", "1"] == cells(text, "2")[1:]
+    assert "3 and 2 trials, 2 of them in both; 1 make the same predictions bit for bit, 1 end in the same" in text
     assert "mean difference is 5.00% (largest 10.00%)" in text
     assert "Verdicts: 2, differing 1; two: inconclusive by default, refuted by the reference path." in text
+
+
+def test_a_run_has_as_many_threads_as_it_is_given(tmp_path, monkeypatch):
+    """Its process has the backend's variables, and this one's."""
+    given = []
+
+    def run(_command, *, env, **_options):
+        given.append(env)
+        return SimpleNamespace(returncode=2)
+
+    monkeypatch.setattr(study.subprocess, "run", run)
+    monkeypatch.setenv("TLBENCH_CACHE", "mine")
+    for threads in (1, None):
+        with pytest.raises(ClickException, match="exit status 2"):
+            study.run(tmp_path, "store", (), threads=threads)
+
+    with_one, as_it_is = given
+    assert as_it_is | backends.thread_variables(1) == with_one
+    assert "mine" == as_it_is["TLBENCH_CACHE"]
 
 
 def test_a_study_is_timed_in_an_empty_folder_only(tmp_path):

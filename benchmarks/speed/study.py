@@ -2,14 +2,21 @@
 
     python -m benchmarks.speed.study /tmp/study
     python -m benchmarks.speed.study /tmp/real -- --tlbench-data natural-images-30px.zip
+    python -m benchmarks.speed.study /tmp/truth --reference-threads 1
 
 What stands behind `--` goes to pytest. Both paths train everything, pretraining
 included; then the default path runs again, with everything stored.
+
+How many threads add sums up decides how they are rounded. The reference path has
+as many as the backend takes, as a plain script has, unless it is given as many as
+each process of the default path has: then both must come to the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shlex
 import statistics
 import subprocess
@@ -26,6 +33,7 @@ import numpy as np
 
 from tabulate import tabulate
 
+from tlbench import backends
 from tlbench.report import content, files
 
 
@@ -39,7 +47,7 @@ class Run:
     Attributes:
         seconds: Wall time of the process.
         verdicts: Outcomes by claim.
-        trials: What the store's result.json says of each trial, by digest.
+        trials: What the store's result.json says of each trial, by digest, and a digest of its `predictions`.
     """
 
     seconds: float
@@ -47,7 +55,14 @@ class Run:
     trials: dict[str, dict[str, Any]]
 
 
-def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | None = None) -> Run:
+def run(
+    folder: Path,
+    store: str,
+    arguments: tuple[str, ...],
+    *,
+    plugin: str | None = None,
+    threads: int | None = None,
+) -> Run:
     """Run the benchmarks in a process of their own.
 
     Args:
@@ -55,6 +70,7 @@ def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | N
         store: Name of the store in it.
         arguments: For pytest.
         plugin: A module that pytest loads as a plugin.
+        threads: That the process computes with; None to leave it to the backend, and to the processes it starts.
 
     Raises:
         click.ClickException: pytest could not run them.
@@ -63,22 +79,30 @@ def run(folder: Path, store: str, arguments: tuple[str, ...], *, plugin: str | N
     command = [sys.executable, "-m", "pytest", "benchmarks", "--benchmark-skip", "-p", "no:cacheprovider"]
     command += ["-p", plugin] if plugin else []
     command += ["--tlbench-store", str(folder / store), "--tlbench-report", str(report), *arguments]
-    click.echo(f"$ {shlex.join(command)}", err=True)
+    variables = backends.thread_variables(threads) if threads else {}
+    click.echo(f"$ {shlex.join([*(f'{name}={value}' for name, value in variables.items()), *command])}", err=True)
     with (folder / f"{store}.log").open("w", encoding="utf-8") as log:
         started = time.perf_counter()
-        status = subprocess.run(command, cwd=ROOT, check=False, stdout=log, stderr=subprocess.STDOUT).returncode
+        status = subprocess.run(
+            command, cwd=ROOT, check=False, stdout=log, stderr=subprocess.STDOUT, env=os.environ | variables
+        ).returncode
         seconds = time.perf_counter() - started
     if status not in {0, 1}:  # 1 where a claim is refuted.
         msg = f"pytest could not run the benchmarks, see {log.name}. Received: exit status {status}"
         raise click.ClickException(msg)
     click.echo(f"  {seconds:.1f} s, exit status {status}", err=True)
-    results = (folder / store).rglob("results/*/*/result.json")
-    trials = [json.loads(path.read_text(encoding="utf-8")) for path in results]
+    trials = [_trial(path) for path in (folder / store).rglob("results/*/*/result.json")]
     return Run(
         seconds,
         {claim.name: claim.outcome for claim in content.load(report / files.RESULTS).claims},
         {trial["digest"]: trial for trial in trials},
     )
+
+
+def _trial(path: Path) -> dict[str, Any]:
+    with np.load(path.with_name("predictions.npz")) as arrays:
+        predictions = hashlib.sha256(arrays["probabilities"].tobytes()).hexdigest()
+    return json.loads(path.read_text(encoding="utf-8")) | {"predictions": predictions}
 
 
 def compare(default: Run, again: Run, reference: Run) -> str:
@@ -101,17 +125,27 @@ def compare(default: Run, again: Run, reference: Run) -> str:
 
 def _by_kind(default: Run, reference: Run) -> str:
     """Median seconds of a trial, by what is trained; the first of a kind in a process traces."""
-    seconds: defaultdict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
+    kinds: defaultdict[tuple[int, str], list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for digest in default.trials.keys() & reference.trials.keys():
-        trial = default.trials[digest]
-        frozen = trial["trial"]["frozen"]
-        kind = len(trial["label_names"]), "+".join(frozen) or "nothing"
-        seconds[kind].append((trial["seconds"], reference.trials[digest]["seconds"]))
+        fast, plain = default.trials[digest], reference.trials[digest]
+        kinds[len(fast["label_names"]), "+".join(fast["trial"]["frozen"]) or "nothing"].append((fast, plain))
     lines = []
-    for (labels, frozen), pairs in sorted(seconds.items(), key=lambda item: (-len(item[1]), item[0])):
-        fast, plain = (statistics.median(side) for side in zip(*pairs, strict=True))
-        lines.append((labels, frozen, len(pairs), f"{fast:.1f}", f"{plain:.1f}", f"{plain / fast:.1f}"))
-    headings = ["labels", "frozen", "trials", "median seconds, default", "reference", "ratio"]
+    for (labels, frozen), pairs in sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0])):
+        default_seconds, seconds = (
+            statistics.median(trial["seconds"] for trial in side) for side in zip(*pairs, strict=True)
+        )
+        equal = sum(fast["predictions"] == plain["predictions"] for fast, plain in pairs)
+        times = f"{default_seconds:.1f}", f"{seconds:.1f}", f"{seconds / default_seconds:.1f}"
+        lines.append((labels, frozen, len(pairs), *times, equal))
+    headings = [
+        "labels",
+        "frozen",
+        "trials",
+        "median seconds, default",
+        "reference",
+        "ratio",
+        "the same bits",
+    ]
     return tabulate(lines, headings, tablefmt="github", disable_numparse=True)
 
 
@@ -129,9 +163,11 @@ def _agreement(default: Run, reference: Run) -> str:
         if default.trials[digest]["scores"] and reference.trials[digest]["scores"]
     ]
     equal = sum(difference == 0 for difference in differences)
+    same = sum(default.trials[digest]["predictions"] == reference.trials[digest]["predictions"] for digest in shared)
     return (
-        f"{len(default.trials)} and {len(reference.trials)} trials, {len(shared)} of them in both; {equal} end in the "
-        f"same accuracy, and the mean difference is {np.mean(differences):.2%} (largest {np.max(differences):.2%}). "
+        f"{len(default.trials)} and {len(reference.trials)} trials, {len(shared)} of them in both; {same} make the "
+        f"same predictions bit for bit, {equal} end in the same accuracy, and the mean difference is "
+        f"{np.mean(differences):.2%} (largest {np.max(differences):.2%}). "
         f"Verdicts: {len(reference.verdicts)}, differing {len(changed)}{''.join(f'; {each}' for each in changed)}."
     )
 
@@ -139,7 +175,10 @@ def _agreement(default: Run, reference: Run) -> str:
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("arguments", nargs=-1)
-def main(folder: Path, arguments: tuple[str, ...]) -> None:
+@click.option(
+    "--reference-threads", type=click.IntRange(min=1), help="Of the reference path.  [default: the backend's choice]"
+)
+def main(folder: Path, arguments: tuple[str, ...], reference_threads: int | None) -> None:
     """Time both paths; stores, reports and output go to FOLDER, ARGUMENTS to pytest."""
     if folder.exists() and any(folder.iterdir()):
         msg = f"The folder must be empty: what it holds would not be trained. Received: {folder}"
@@ -147,7 +186,7 @@ def main(folder: Path, arguments: tuple[str, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     default = run(folder, "default", arguments)
     again = run(folder, "default", arguments)
-    reference = run(folder, "reference", ("--tlbench-reference", *arguments))
+    reference = run(folder, "reference", ("--tlbench-reference", *arguments), threads=reference_threads)
     click.echo(compare(default, again, reference))
 
 
