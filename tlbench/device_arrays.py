@@ -62,7 +62,7 @@ class Lookup(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, shape: tuple[int, ...], dtype: str) -> None:
         super().__init__(name="lookup", trainable=False, dtype=dtype)
-        self.array = self.add_weight(shape, "zeros", dtype, trainable=False, autocast=False, name="array")
+        self.array = self.add_weight(shape=shape, initializer="zeros", dtype=dtype, trainable=False, name="array")
         # Weakly, since an array that has been copied need not be kept in the host's memory.
         self._held: tuple[weakref.ref[NDArray[Any]] | None, int] = (None, 0)
 
