@@ -8,6 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 from tlbench import backends, prefixes
 
@@ -66,17 +67,21 @@ class Lookup(keras.layers.Layer):  # type: ignore[misc]
         # Weakly, since an array that has been copied need not be kept in the host's memory.
         self._held: tuple[weakref.ref[NDArray[Any]] | None, int] = (None, 0)
 
-    def hold(self, array: NDArray[Any], version: int = 0) -> None:
+    def hold(self, array: NDArray[Any], version: int = 0) -> NDArray[np.int32]:
         """Copy an array to the device, unless it is there.
 
         Args:
             array: Of the layer's shape and type.
             version: Another number where the same array holds other values than before.
+
+        Returns:
+            Numbers of its rows, shape (N,), to be sent in their stead.
         """
         held, held_version = self._held
         if held is None or held() is not array or version != held_version:
             self.array.assign(array)
             self._held = weakref.ref(array), version
+        return np.arange(len(array), dtype=np.int32)
 
     def call(self, numbers: Any) -> Any:
         """Part of Keras' interface."""

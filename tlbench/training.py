@@ -306,8 +306,7 @@ class _Compiled:
             version: Another number where the same array holds other values than before.
         """
         if self.lookup is not None:
-            self.lookup.hold(array, version)
-            array = np.arange(len(array), dtype=np.int32)
+            array = self.lookup.hold(array, version)
         return [Rows(array, part) for part in parts]
 
     def run(

@@ -191,25 +191,25 @@ def _ours(contender: Contender, setting: Setting) -> dict[str, Any]:
     def batches_of(array: NDArray[Any]) -> training.Batches:
         return training.Batches(training.Rows(array, np.arange(len(array))), order, setting.batch_size, labels)
 
-    def fit(model: keras.Model, batches: Any) -> float:
+    def compile_(model: keras.Model) -> keras.Model:
         options = {} if contender.own_choice else backends.compile_options(setting.device)
         optimizer = keras.optimizers.Adam(LEARNING_RATE)
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
         optimizer.build(model.trainable_variables)
-        return _fit(model, batches, setting)
+        return model
 
     batches = batches_of(images)
     looked_up = on_device = None
     with backends.device_scope(setting.device):
-        model = setting.network.build(setting.classes, {"bfloat16": "mixed_bfloat16"}.get(setting.precision, "float32"))
-        sent = fit(model, backends.input_of_fit(batches))
+        precision = {"bfloat16": "mixed_bfloat16"}.get(setting.precision, "float32")
+        model = compile_(setting.network.build(setting.classes, precision))
+        sent = _fit(model, backends.input_of_fit(batches), setting)
         peak = backends.peak_memory(setting.device)
         if setting.on_device:
-            on_device = fit(model, _resident(batches[0], len(batches)))
+            on_device = _fit(model, _resident(batches[0], len(batches)), setting)
             lookup = Lookup(images.shape, "uint8")
-            lookup.hold(images)
-            numbers = batches_of(np.arange(len(images), dtype=np.int32))
-            looked_up = fit(lookup.before(model), backends.input_of_fit(numbers))
+            numbers = batches_of(lookup.hold(images))
+            looked_up = _fit(compile_(lookup.before(model)), backends.input_of_fit(numbers), setting)
     gathering = [time.perf_counter()]
     for index in range(len(batches)):
         batches[index]

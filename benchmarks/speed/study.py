@@ -137,15 +137,7 @@ def _by_kind(default: Run, reference: Run) -> str:
         equal = sum(fast["predictions"] == plain["predictions"] for fast, plain in pairs)
         times = f"{default_seconds:.1f}", f"{seconds:.1f}", f"{seconds / default_seconds:.1f}"
         lines.append((labels, frozen, len(pairs), *times, equal))
-    headings = [
-        "labels",
-        "frozen",
-        "trials",
-        "median seconds, default",
-        "reference",
-        "ratio",
-        "the same bits",
-    ]
+    headings = ["labels", "frozen", "trials", "median seconds, default", "reference", "ratio", "the same bits"]
     return tabulate(lines, headings, tablefmt="github", disable_numparse=True)
 
 
