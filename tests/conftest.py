@@ -8,7 +8,7 @@ import pytest
 from pebble import Pebble
 
 from tlbench.datasets.dataset import Dataset, Split
-from tlbench.environment import Environment
+from tlbench.environment import Environment, current
 from tlbench.results import Result
 from tlbench.tasks import EVERY_CLASS
 from tlbench.trials import DataReference, Random, Recipe, Trial
@@ -55,6 +55,14 @@ def make_trial(dataset):
         return Trial(**(values | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def source(make_trial, dataset):
+    """Weights of a trained source: `make_trial(seed=7)`."""
+    from tlbench.training import Trainer
+
+    return Trainer(current()).train(make_trial(seed=7), dataset, None)[1]
 
 
 @pytest.fixture

@@ -1,10 +1,16 @@
-"""A network for tests, and weights."""
+"""A network for tests, weights, and a task."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from tlbench.tasks import Task
+
+
+# Of the fixture `dataset`; leaves out a third of its images.
+RED_GREEN = Task("red/green", red=["red"], green=["green"])
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -122,6 +123,18 @@ print(jax.config.jax_compilation_cache_dir, os.environ["XLA_PYTHON_CLIENT_PREALL
     ).stdout.split()
 
     assert [chosen or str(tmp_path), "false"] == said
+
+
+@pytest.mark.parametrize(("name", "expected"), [("tensorflow", None), ("jax", 80), ("torch", 80)])
+def test_the_memory_of_a_gpu_is_what_the_backend_says(name, expected, monkeypatch):
+    """All of it, whatever is free; TensorFlow does not say."""
+    jax = SimpleNamespace(devices=lambda: [SimpleNamespace(memory_stats=lambda: {"bytes_limit": 80})])
+    torch = SimpleNamespace(cuda=SimpleNamespace(mem_get_info=lambda: (1, 80)))
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(backends, "backend", lambda: name)
+
+    assert expected == backends.device_memory()
 
 
 @pytest.mark.parametrize(

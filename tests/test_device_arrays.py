@@ -9,14 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pebble import RED_GREEN
+
 from tlbench import backends, prefixes, transfer
 from tlbench.environment import current
 from tlbench.prefixes import PrefixCache
-from tlbench.tasks import Task
 from tlbench.trials import DataReference
-
-
-RED_GREEN = Task("red/green", red=["red"], green=["green"])
 
 
 def make_arrays(capacity_bytes=1_000_000):
@@ -41,14 +39,6 @@ def make_trainer():
         return Trainer(current(), PrefixCache(), arrays)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def source(make_trial, dataset):
-    """Weights of a trained source."""
-    from tlbench.training import Trainer
-
-    return Trainer(current()).train(make_trial(seed=7), dataset, None)[1]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pebble import Pebble
+from pebble import RED_GREEN, Pebble
 
 from tlbench import forecast
 from tlbench.datasets.dataset import Split
@@ -19,7 +19,6 @@ from tlbench.errors import ConfigurationError
 from tlbench.forecast import Forecast, Job, Size, StoredGraph, Timing, makespan, peak_memory, predict
 from tlbench.report.plans import describe, describe_forecast, describe_outcome, describe_size, duration
 from tlbench.session import Session
-from tlbench.tasks import Task
 from tlbench.trials import Recipe
 
 
@@ -219,10 +218,9 @@ def test_the_images_that_a_task_trains_on_are_counted(make_trial, make_timing, d
     """By the split and the task's classes; data that are unknown or cannot be split leave a trial uncounted."""
     session = Session(None, None, environment, {dataset.digest: dataset}, None, (), ())
     data = make_trial().data
-    pair = Task("red/green", red=["red"], green=["green"])
     trials = [
         make_trial(),
-        make_trial(task=pair),
+        make_trial(task=RED_GREEN),
         make_trial(data=replace(data, digest="unknown")),
         make_trial(data=replace(data, split=Split(validation=0.01, test=0.98))),
     ]

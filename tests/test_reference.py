@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pebble import RED_GREEN
+
 from tlbench import transfer
 from tlbench.environment import current
 from tlbench.networks.xception import Xception
 from tlbench.prefixes import PrefixCache
-from tlbench.tasks import Task
 from tlbench.trials import Recipe
 
 
@@ -25,14 +26,6 @@ def reference():
     from tlbench.reference import ReferenceTrainer
 
     return ReferenceTrainer(current())
-
-
-@pytest.fixture(scope="module")
-def source(trainer, make_trial, dataset):
-    return trainer.train(make_trial(seed=7), dataset, None)[1]
-
-
-RED_GREEN = Task("red/green", red=["red"], green=["green"])
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pebble import RED_GREEN
+
 from tlbench import transfer
 from tlbench.environment import current
 from tlbench.prefixes import PrefixCache
-from tlbench.tasks import Task
 from tlbench.trials import Recipe
 
 
@@ -20,12 +21,6 @@ def trainer():
     from tlbench.training import Trainer
 
     return Trainer(current(), PrefixCache())
-
-
-@pytest.fixture(scope="module")
-def source(trainer, make_trial, dataset):
-    """Weights of a trained source."""
-    return trainer.train(make_trial(seed=7), dataset, None)[1]
 
 
 def train_afresh(trial, dataset, source=None, prefix_cache=None):
@@ -163,8 +158,7 @@ def test_a_frozen_prefix_does_not_remember_other_trials(make_trial, dataset, sou
     trainer = Trainer(current(), PrefixCache())
     other = {path: value + 1 for path, value in source.items()}
     trainer.train(make_trial(initialisation=make_trial(seed=8), frozen=frozen), dataset, other)
-    red_green = Task("red/green", red=["red"], green=["green"])
-    trainer.train(make_trial(initialisation=make_trial(seed=7), frozen=frozen, task=red_green), dataset, source)
+    trainer.train(make_trial(initialisation=make_trial(seed=7), frozen=frozen, task=RED_GREEN), dataset, source)
     trainer.train(make_trial(initialisation=make_trial(seed=7), frozen=frozen, seed=5), dataset, source)
 
     result, _ = trainer.train(trial, dataset, source)
@@ -219,7 +213,7 @@ def test_a_loss_that_is_no_number_ends_the_trial_as_diverged(trainer, make_trial
 
 def test_a_task_relabels_and_leaves_out_classes(trainer, make_trial, dataset):
     """red/green has two labels and no blue images."""
-    result, _ = trainer.train(make_trial(task=Task("red/green", red=["red"], green=["green"])), dataset, None)
+    result, _ = trainer.train(make_trial(task=RED_GREEN), dataset, None)
 
     assert ("red", "green") == result.label_names
     assert (12, 2) == result.probabilities.shape
