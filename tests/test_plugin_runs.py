@@ -125,7 +125,7 @@ def test_seeds_are_added_to_what_few_do_not_decide(project):
 
 
 def test_the_reference_path_keeps_its_results_apart(project):
-    """Nothing of the faster way is taken for it, and it comes to the same predictions."""
+    """Nothing of the faster way is taken for it; weights are the same, and predictions but for their last bits."""
     chosen = ("-k", "better", "--tlbench-seeds", "2")
     project.runpytest(*chosen).assert_outcomes(skipped=1)  # Two seeds do not decide.
 
@@ -139,12 +139,17 @@ def test_the_reference_path_keeps_its_results_apart(project):
         ]
     )
     fast, plain = (
-        {path.parent.name: np.load(path)["probabilities"] for path in project.path.glob(f"{store}/results/*/*/pred*")}
+        {path.parent.name: path.parent for path in project.path.glob(f"{store}/results/*/*/result.json")}
         for store in (".tlbench", ".tlbench/reference")
     )
     assert 4 == len(fast)
     assert fast.keys() == plain.keys()
-    assert all(fast[digest].tobytes() == plain[digest].tobytes() for digest in fast)
+    for digest, place in fast.items():
+        with np.load(place / "weights.npz") as ours, np.load(plain[digest] / "weights.npz") as theirs:
+            assert all(theirs[path].tobytes() == ours[path].tobytes() for path in theirs.files)
+        with np.load(place / "predictions.npz") as ours, np.load(plain[digest] / "predictions.npz") as theirs:
+            # The paths predict in batches of other sizes, see tests/test_reference.py.
+            np.testing.assert_array_max_ulp(theirs["probabilities"], ours["probabilities"], 8)
 
 
 def test_frozen_flows_can_be_computed_in_every_step(project):

@@ -244,6 +244,7 @@ def run_of(seconds, accuracies, outcomes):
             "seconds": seconds / 10,
             "scores": {"accuracy": accuracy},
             "predictions": str(accuracy),
+            "weights": "the same",
         }
         for digest, accuracy in accuracies.items()
     }
@@ -261,7 +262,8 @@ def test_both_paths_of_a_study_are_compared_by_time_and_by_what_they_say():
     assert "| default path, nothing stored    |      20.0 |            5.00 |" in text
     assert "| default path, everything stored |       4.0 |            25.0 |" in text
     assert ["entry", "2", "2.0", "10.0", "5.0", "1"] == cells(text, "2")[1:]
-    assert "3 and 2 trials, 2 of them in both; 1 make the same predictions bit for bit, 1 end in the same" in text
+    assert "3 and 2 trials, 2 of them in both; 2 end in the same weights and 1 make the same predictions" in text
+    assert "bit for bit, 1 end in the same accuracy, and the" in text
     assert "mean difference is 5.00% (largest 10.00%)" in text
     assert "Verdicts: 2, differing 1; two: inconclusive by default, refuted by the reference path." in text
 

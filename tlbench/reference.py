@@ -2,7 +2,9 @@
 
 What `tlbench.training` makes faster is held against this, for speed and for
 truth: the same weights to start from and the same order of the images, so that
-on a CPU a trial without a frozen prefix ends in the same bits.
+on a CPU, with as many threads, a trial without a frozen prefix ends in the same
+weights, bit for bit. Probabilities may differ in their last bits, since the two
+paths predict in batches of other sizes.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ import numpy as np
 
 from tabulate import tabulate
 
-from tlbench import backends
+from tlbench import backends, prefixes
 from tlbench.report import content, files
 
 
@@ -102,7 +102,9 @@ def run(
 def _trial(path: Path) -> dict[str, Any]:
     with np.load(path.with_name("predictions.npz")) as arrays:
         predictions = hashlib.sha256(arrays["probabilities"].tobytes()).hexdigest()
-    return json.loads(path.read_text(encoding="utf-8")) | {"predictions": predictions}
+    with np.load(path.with_name("weights.npz")) as arrays:
+        weights = prefixes.digest(dict(arrays))
+    return json.loads(path.read_text(encoding="utf-8")) | {"predictions": predictions, "weights": weights}
 
 
 def compare(default: Run, again: Run, reference: Run) -> str:
@@ -155,10 +157,14 @@ def _agreement(default: Run, reference: Run) -> str:
         if default.trials[digest]["scores"] and reference.trials[digest]["scores"]
     ]
     equal = sum(difference == 0 for difference in differences)
-    same = sum(default.trials[digest]["predictions"] == reference.trials[digest]["predictions"] for digest in shared)
+    same, same_weights = (
+        sum(default.trials[digest][what] == reference.trials[digest][what] for digest in shared)
+        for what in ("predictions", "weights")
+    )
     return (
-        f"{len(default.trials)} and {len(reference.trials)} trials, {len(shared)} of them in both; {same} make the "
-        f"same predictions bit for bit, {equal} end in the same accuracy, and the mean difference is "
+        f"{len(default.trials)} and {len(reference.trials)} trials, {len(shared)} of them in both; {same_weights} end in the "
+        f"same weights and {same} make the same predictions bit for bit, {equal} end in the same accuracy, "
+        f"and the mean difference is "
         f"{np.mean(differences):.2%} (largest {np.max(differences):.2%}). "
         f"Verdicts: {len(reference.verdicts)}, differing {len(changed)}{''.join(f'; {each}' for each in changed)}."
     )
