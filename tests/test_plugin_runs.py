@@ -140,7 +140,7 @@ def test_the_reference_path_keeps_its_results_apart(project):
     )
     fast, plain = (
         {path.parent.name: path.parent for path in project.path.glob(f"{store}/results/*/*/result.json")}
-        for store in (".tlbench", ".tlbench/reference")
+        for store in (".tlbench", ".tlbench/reference-1")
     )
     assert 4 == len(fast)
     assert fast.keys() == plain.keys()

@@ -137,7 +137,7 @@ def test_what_another_process_cannot_import_is_trained_in_this_one(run, make_tri
 
     Hidden.__module__, Hidden.__qualname__, module.Hidden = "only_here", "Hidden", Hidden
     monkeypatch.setitem(sys.modules, "only_here", module)
-    monkeypatch.setattr("tlbench.trials.training_code", lambda _network: "code")
+    monkeypatch.setattr("tlbench.revisions.of_network", lambda _network: {"network": 1})
     trial = make_trial(seed=10, recipe=QUICK, network=Hidden())
 
     run.runner.train_all([trial])

@@ -249,3 +249,24 @@ def test_images_in_test_and_training_are_counted():
 
     assert 0 == dataset.duplicates_across(parts)
     assert 2 == repeated.duplicates_across(parts)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 2**31))
+def test_a_split_for_each_seed_counts_from_its_own(first, seed):
+    """Under a seed it is a split like any other; a fixed split is the same under every seed."""
+    varying = Split(seed=first, per_seed=True)
+
+    assert Split(seed=first + seed) == varying.under(seed)
+    assert Split(seed=first) == Split(seed=first).under(seed)
+    assert varying.under(seed) == varying.under(seed).under(seed)
+
+
+def test_splits_of_other_seeds_have_other_test_images():
+    """As many of each class as any."""
+    dataset = dataset_of({"a": 40, "b": 60})
+    split = Split(per_seed=True)
+
+    first, second = (dataset.parts(split.under(seed)).test for seed in (0, 1))
+
+    assert set(first) != set(second)
+    assert np.bincount(dataset.labels[first]).tolist() == np.bincount(dataset.labels[second]).tolist()

@@ -23,6 +23,21 @@ def trainer():
     return Trainer(current(), PrefixCache())
 
 
+class CountingCache(PrefixCache):
+    """A cache that remembers every set of features that it has made."""
+
+    def __init__(self):
+        super().__init__()
+        self.made = []
+
+    def features(self, *arguments):
+        """As any cache does."""
+        found = super().features(*arguments)
+        if not any(found is known for known in self.made):
+            self.made.append(found)
+        return found
+
+
 def train_afresh(trial, dataset, source=None, prefix_cache=None):
     from tlbench.training import Trainer
 
@@ -149,22 +164,57 @@ def test_a_frozen_prefix_on_disk_trains_the_same_network(make_trial, dataset, so
     assert in_memory.probabilities.tobytes() == on_disk.probabilities.tobytes()
 
 
-def test_a_frozen_prefix_does_not_remember_other_trials(make_trial, dataset, source):
+@pytest.mark.parametrize("per_seed", [False, True], ids=["one split", "a split for each seed"])
+def test_a_frozen_prefix_does_not_remember_other_trials(make_trial, dataset, source, per_seed):
     """Another source's, other labels' and another seed's leave the predictions of a trial as they were, bit for bit."""
     from tlbench.training import Trainer
 
-    frozen = frozenset({"entry", "middle"})
-    trial = make_trial(initialisation=make_trial(seed=7), frozen=frozen)
+    data = make_trial().data
+    data = replace(data, split=replace(data.split, per_seed=per_seed))
+    shared = {"frozen": frozenset({"entry", "middle"}), "data": data}
+    trial = make_trial(initialisation=make_trial(seed=7), **shared)
     trainer = Trainer(current(), PrefixCache())
     other = {path: value + 1 for path, value in source.items()}
-    trainer.train(make_trial(initialisation=make_trial(seed=8), frozen=frozen), dataset, other)
-    trainer.train(make_trial(initialisation=make_trial(seed=7), frozen=frozen, task=RED_GREEN), dataset, source)
-    trainer.train(make_trial(initialisation=make_trial(seed=7), frozen=frozen, seed=5), dataset, source)
+    trainer.train(make_trial(initialisation=make_trial(seed=8), **shared), dataset, other)
+    trainer.train(make_trial(initialisation=make_trial(seed=7), task=RED_GREEN, **shared), dataset, source)
+    trainer.train(make_trial(initialisation=make_trial(seed=7), seed=5, **shared), dataset, source)
 
     result, _ = trainer.train(trial, dataset, source)
 
     afresh, _ = train_afresh(trial, dataset, source, PrefixCache())
     assert afresh.probabilities.tobytes() == result.probabilities.tobytes()
+
+
+def test_a_seed_trains_and_is_tested_on_its_own_split(trainer, make_trial, dataset):
+    """As a trial does whose fixed split has that seed."""
+    data = make_trial().data
+    own = replace(data, split=replace(data.split, per_seed=True))
+    fixed = replace(data, split=replace(data.split, seed=3))
+
+    result, weights = trainer.train(make_trial(data=own, seed=3), dataset, None)
+
+    expected, expected_weights = trainer.train(make_trial(data=fixed, seed=3), dataset, None)
+    assert [] == transfer.differences(expected_weights, weights, frozenset(weights))
+    assert expected.probabilities.tobytes() == result.probabilities.tobytes()
+    assert trainer.train(make_trial(seed=3), dataset, None)[0].probabilities.tobytes() != result.probabilities.tobytes()
+
+
+def test_features_of_a_frozen_prefix_serve_the_splits_of_all_seeds(make_trial, dataset, source):
+    """No image goes through the prefix twice."""
+    from tlbench.training import Trainer
+
+    cache = CountingCache()
+    trainer = Trainer(current(), cache)
+    data = make_trial().data
+    data = replace(data, split=replace(data.split, per_seed=True))
+    arm = {"initialisation": make_trial(seed=7), "frozen": frozenset({"entry"}), "data": data}
+
+    results = [trainer.train(make_trial(seed=seed, **arm), dataset, source)[0] for seed in range(3)]
+
+    assert 3 == len({result.probabilities.tobytes() for result in results})
+    assert 1 == len(cache.made)
+    assert [len(dataset.images)] == [len(features.array) for features in cache.made]
+    assert [1] == [features.blocks for features in cache.made]
 
 
 def test_a_step_is_traced_once(make_trial, dataset, monkeypatch):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from dataclasses import fields, replace
 
 import pytest
 
+from tlbench import revisions
 from tlbench.datasets.dataset import Split
 from tlbench.errors import ConfigurationError
 from tlbench.tasks import Task
@@ -74,13 +77,57 @@ def test_names_do_not_move_the_digest(make_trial, trial):
     assert trial.digest == renamed.digest
 
 
-def test_the_code_of_the_training_path_is_part_of_the_digest(make_trial, monkeypatch):
-    """Results of other code are never read."""
+@pytest.mark.parametrize("name", ["TRAINER", "LOADER"])
+def test_the_revision_of_what_trains_and_loads_is_part_of_the_digest(make_trial, monkeypatch, name):
+    """Results of other code are never read; runs of other code can be compared all the same."""
+    digest, arm = make_trial().digest, make_trial().arm
+
+    monkeypatch.setattr(revisions, name, replace(getattr(revisions, name), number=99))
+
+    assert digest != make_trial().digest
+    assert arm == make_trial().arm
+
+
+def test_the_revision_of_imagenet_weights_is_part_of_digests_that_rest_on_them(make_trial, monkeypatch):
+    """Directly, or by way of a source; of no other."""
+
+    def digests():
+        start = make_trial(initialisation=ImageNet("0a58e3b7378bc2990ea3b43d5981f1f6"))
+        return make_trial().digest, start.digest, make_trial(initialisation=start).digest
+
+    before = digests()
+
+    monkeypatch.setattr(revisions, "IMAGENET", replace(revisions.IMAGENET, number=99))
+
+    assert [True, False, False] == [old == new for old, new in zip(before, digests(), strict=True)]
+
+
+def test_the_code_of_a_network_is_part_of_the_digest(make_trial, monkeypatch):
+    """See `tests/test_revisions.py` for what that is."""
     before = make_trial().digest
 
-    monkeypatch.setattr("tlbench.trials.training_code", lambda _network: "other code")
+    monkeypatch.setattr(revisions, "of_network", lambda network: {network.__qualname__: 2})
 
     assert before != make_trial().digest
+
+
+def test_each_seed_draws_a_split_where_an_arm_says_so(trial):
+    """Arms of a seed share it, and the arm is the same for all seeds."""
+    data = replace(trial.data, split=replace(trial.data.split, seed=5, per_seed=True))
+    first, second = (arm_of(replace(trial, data=data)).trial(seed) for seed in (0, 3))
+
+    assert [5, 8] == [first.split.seed, second.split.seed]
+    assert first.arm == second.arm
+    assert first.digest != second.digest
+    assert {first.split} == {arm_of(replace(trial, data=data, frozen=frozenset({"entry"}))).trial(0).split}
+
+
+def test_a_fixed_split_is_the_same_for_every_seed(trial):
+    """And its description is as before splits could differ."""
+    arm = arm_of(trial)
+
+    assert arm.trial(0).split == arm.trial(3).split == trial.data.split
+    assert "per_seed" not in json.dumps(arm.trial(0).description)
 
 
 def test_an_arm_gives_a_paired_source_the_seed_of_each_trial(trial):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tlbench import environment
 from tlbench.errors import ConfigurationError
@@ -31,6 +31,7 @@ class Options:
         skip_bad: Whether to leave out files that are no images, instead of refusing them.
         seeds: Number of seeds.
         max_seeds: Number of seeds that a claim may get that fewer do not decide.
+        split: `"seed"` where each seed draws a split of the images, `"fixed"` where all seeds share the profile's.
         store: Folder of the store.
         report: Folder of the report.
         mlflow: Address of an MLflow tracking server that the report is sent to; None for none.
@@ -61,6 +62,7 @@ class Options:
     save: str | None
     compare: str | None
     compare_fail: FailOn
+    split: Literal["seed", "fixed"] = "seed"
     workers: int | None = 1
     prefix_cache: bool = True
     reference: bool = False
@@ -74,6 +76,9 @@ class Options:
         return self.store / "baselines"
 
     def __post_init__(self) -> None:
+        if self.split not in {"seed", "fixed"}:
+            msg = f"--tlbench-split must be seed or fixed. Received: {self.split!r}"
+            raise ConfigurationError(msg)
         if self.seeds < 1:
             msg = f"--tlbench-seeds must be at least 1. Received: {self.seeds}"
             raise ConfigurationError(msg)

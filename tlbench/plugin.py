@@ -113,6 +113,13 @@ OPTIONS = (
         "",
         metavar="N",
     ),
+    _Option(
+        "--tlbench-split",
+        "seed (the default): each seed draws a split into training, validation and test images, so that verdicts hold "
+        "for other splits; fixed: all seeds share one.",
+        "seed",
+        metavar="{seed,fixed}",
+    ),
     _Option("--tlbench-store", "Where results are kept (default: .tlbench).", ".tlbench", metavar="DIR"),
     _Option(
         "--tlbench-report",
@@ -287,6 +294,7 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         skip_bad=given["tlbench_skip_bad"],
         seeds=seeds,
         max_seeds=_whole_number(given, "tlbench_max_seeds", seeds),
+        split=given["tlbench_split"],
         store=store,
         report=path("tlbench_report", base("tlbench_report")) or store / "report",
         mlflow=given["tlbench_mlflow"] or None,

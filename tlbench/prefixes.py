@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from tlbench.transfer import Weights
     from tlbench.trials import Network
 
-# Outputs are computed in blocks of images that lie beside each other in a split, whichever of them a trial needs: the
-# same image is always computed in the same batch, so that its output does not depend on what ran before.
+# Outputs are computed in blocks of images that lie beside each other in a split or a dataset, whichever of them a
+# trial needs: the same image is always computed in the same batch, so that its output does not depend on what ran
+# before.
 BLOCK = 256
 
 
@@ -43,7 +44,7 @@ class Prefix:
         precision: Keras dtype policy.
         weights: SHA-256 of its weights, BatchNorm's moving statistics included, as hexadecimal digits.
         data: The dataset's digest.
-        split: Which of its images there are.
+        split: Whose images outputs are kept of; None for all of the dataset's.
     """
 
     network: Network
@@ -51,14 +52,14 @@ class Prefix:
     precision: str
     weights: str
     data: str
-    split: Split
+    split: Split | None
 
 
 class Features:
-    """The output of one prefix for the images of one split.
+    """The output of one prefix for the images of one split, or of a whole dataset.
 
     Attributes:
-        array: Shape (N, ...), a row for each image of the split; only rows that were asked for hold anything.
+        array: Shape (N, ...), a row for each of these images; only rows that were asked for hold anything.
         blocks: Number of blocks of rows that hold something.
     """
 

@@ -58,7 +58,7 @@ class ReferenceTrainer:
         Networks with random layers of their own, such as dropout, draw other numbers than there.
         """
         started = time.perf_counter()
-        parts = dataset.parts(trial.data.split)
+        parts = dataset.parts(trial.split)
         training, validation, test = (
             tasks.examples(dataset, indices, trial.task) for indices in (parts.training, parts.validation, parts.test)
         )

@@ -19,6 +19,7 @@ from tlbench.executors.inline import Inline
 from tlbench.executors.processes import Processes
 from tlbench.networks import imagenet
 from tlbench.prefixes import PrefixCache
+from tlbench.revisions import REFERENCE
 from tlbench.runner import LocalTraining, Runner, Setup
 from tlbench.store import Store
 from tlbench.study import Study
@@ -75,6 +76,7 @@ class Session:
             "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
             "seeds": " ".join(map(str, study.seeds)),
+            "split": "each seed draws one" if study.data.split.per_seed else "one for all seeds",
             "training": self._how,
             "store": near(self.store.folder),
         }
@@ -215,8 +217,10 @@ def open_session(options: Options) -> Session:
     """
     profile = options.profile
     here = environment.current(gpu=options.gpu)
-    # What the reference path trains is never taken for the results that it is held against.
-    store = Store(options.store / "reference" if options.reference else options.store, here)
+    # What the reference path trains is never taken for the results that it is held against, nor for those of a
+    # reference path that trained otherwise.
+    reference = options.store / f"reference-{REFERENCE.number}"
+    store = Store(reference if options.reference else options.store, here)
     precision = "mixed_bfloat16" if options.gpu else "float32"
 
     data = _images(profile, options)
@@ -242,9 +246,10 @@ def open_session(options: Options) -> Session:
         if source.stand_in:
             pretrained_name += ", a stand-in (see the notes)"
 
+    split = replace(profile.split, per_seed=options.split == "seed")
     study = Study(
         profile=profile.name,
-        data=DataReference(data.name, data.digest, profile.split),
+        data=DataReference(data.name, data.digest, split),
         class_names=data.class_names,
         network=profile.network,
         recipe=profile.recipe.at(precision=precision),
@@ -258,8 +263,12 @@ def open_session(options: Options) -> Session:
         if dataset.stand_in
     ]
     notes += [note for dataset in datasets.values() for note in dataset.notes]
-    if copies := data.duplicates_across(data.parts(profile.split)):
-        notes.append(f"Test images of {data.name} that are, pixel by pixel, also among those it trains on: {copies}.")
+    splits = {split.under(seed) for seed in study.seeds}
+    if copies := max(data.duplicates_across(data.parts(each)) for each in splits):
+        most = " under the seed with the most" if len(splits) > 1 else ""
+        notes.append(
+            f"Test images of {data.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
+        )
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
     return Session(
         options,

@@ -97,17 +97,20 @@ class Trainer:
             TrainingError: Training changed what is frozen, or nothing at all.
         """
         started = time.perf_counter()
-        parts = dataset.parts(trial.data.split)
+        parts = dataset.parts(trial.split)
         training, validation, test = (
             tasks.examples(dataset, indices, trial.task) for indices in (parts.training, parts.validation, parts.test)
         )
         label_names = trial.task.labels_of(dataset.class_names)
 
         with backends.device_scope(self._environment.device):
-            split = np.sort(np.concatenate([parts.training, parts.validation, parts.test]))
-            compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images), len(split))
+            # Images that features of a frozen prefix are kept of: other seeds need other ones where they draw splits.
+            pool = np.sort(np.concatenate([parts.training, parts.validation, parts.test]))
+            if trial.data.split.per_seed:
+                pool = np.arange(len(dataset.images))
+            compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images), len(pool))
             before = compiled.reset(trial, source)
-            rows = self._rows(compiled, trial, before, (training, validation, test), split)
+            rows = self._rows(compiled, trial, before, (training, validation, test), pool)
             run = compiled.run(
                 trial.recipe,
                 trial.seed,
@@ -140,9 +143,9 @@ class Trainer:
         )
         return result, after
 
-    def _compile(self, graph: Graph, images: int, split: int) -> _Compiled:
+    def _compile(self, graph: Graph, images: int, pool: int) -> _Compiled:
         # What a frozen prefix leaves for so many images may be too much to keep, and an array on the device has rows.
-        counts = (images, split) if graph.frozen or self._device_arrays else (0, 0)
+        counts = (images, pool) if graph.frozen or self._device_arrays else (0, 0)
         key = graph, *counts
         if key not in self._compiled:
             if len(self._compiled) >= self._capacity:
@@ -150,7 +153,7 @@ class Trainer:
                 backends.release_memory()
             kept_bytes = self._prefix_cache.largest_bytes // images if self._prefix_cache else 0
             options = backends.compile_options(self._environment.device)
-            self._compiled[key] = _Compiled(graph, kept_bytes, options, self._device_arrays, images, split)
+            self._compiled[key] = _Compiled(graph, kept_bytes, options, self._device_arrays, images, pool)
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
@@ -160,7 +163,7 @@ class Trainer:
         trial: Trial,
         weights: Weights,
         examples: Sequence[Examples],
-        split: NDArray[np.int64],
+        pool: NDArray[np.int64],
     ) -> list[Rows]:
         if compiled.prefix is None or compiled.prefix_end is None or self._prefix_cache is None:
             return compiled.rows(examples[0].images, [each.indices for each in examples])
@@ -170,15 +173,15 @@ class Trainer:
             precision=trial.recipe.precision,
             weights=prefixes.digest({variable.path: weights[variable.path] for variable in compiled.prefix.weights}),
             data=trial.data.digest,
-            split=trial.data.split,
+            split=None if trial.data.split.per_seed else trial.data.split,
         )
         output = compiled.prefix.output
-        features = self._prefix_cache.features(prefix, (len(split), *output.shape[1:]), output.dtype)
+        features = self._prefix_cache.features(prefix, (len(pool), *output.shape[1:]), output.dtype)
 
         def images(rows: NDArray[np.int64]) -> Any:
-            return examples[0].images[split[rows]]  # All of the dataset's, whichever part they are of.
+            return examples[0].images[pool[rows]]  # All of the dataset's, whichever part they are of.
 
-        found = [np.searchsorted(split, each.indices) for each in examples]
+        found = [np.searchsorted(pool, each.indices) for each in examples]
         for rows in found:
             features.compute(rows, images, compiled.prefix.predict_on_batch)
         return compiled.rows(features.array, found, features.blocks)
@@ -207,7 +210,7 @@ class _Compiled:
         compile_options: What the backend is told.
         device_arrays: Keep on the device what the network takes its inputs from; None to keep nothing there.
         images: Number of the dataset's images.
-        split: Number of those that are in a part of its split.
+        pool: Number of those that features of a frozen prefix are kept of.
 
     Attributes:
         model: The whole network.
@@ -226,7 +229,7 @@ class _Compiled:
         compile_options: dict[str, Any],
         device_arrays: DeviceArrays | None,
         images: int,
-        split: int,
+        pool: int,
     ) -> None:
         self._labels = graph.labels
         self.model = graph.network.build(graph.labels, graph.precision)
@@ -243,7 +246,7 @@ class _Compiled:
             self.prefix, self.trained = flows.cut(self.model, self.prefix_end)
         self.lookup: Lookup | None = None
         if device_arrays is not None:
-            entrance, count = (self.model.input, images) if self.prefix is None else (self.prefix.output, split)
+            entrance, count = (self.model.input, images) if self.prefix is None else (self.prefix.output, pool)
             self.lookup = device_arrays.lookup((count, *entrance.shape[1:]), entrance.dtype)
         if self.lookup is not None:
             self.trained = self.lookup.before(self.trained)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from tlbench import revisions
 from tlbench.errors import ConfigurationError
 
 
@@ -24,22 +23,17 @@ if TYPE_CHECKING:
     from tlbench.datasets.dataset import Split
     from tlbench.tasks import Task
 
-# The modules whose code can move a score, relative to this package. Their
-# sources are part of every digest: results of other code are never read.
-TRAINING_PATH = (
-    "training.py",
-    "prefixes.py",
-    "device_arrays.py",
-    "transfer.py",
-    "tasks.py",
-    "datasets/dataset.py",
-    "networks/flows.py",
-    "backends.py",
-)
+
+# In the metadata of a field that a later version of tlbench has added to a value of a trial: its default stands in no
+# digest, so that what is as it was keeps the digest that it had.
+ADDED = "added"
 
 
 class Network(Hashable, Protocol):
-    """An architecture at one size; a frozen dataclass, since its fields are part of a trial's digest."""
+    """An architecture at one size; a frozen dataclass, since its fields are part of a trial's digest.
+
+    So is the code of its class and of the class's bases, see `tlbench.revisions.of_network`.
+    """
 
     @property
     def image_size(self) -> int:
@@ -130,14 +124,14 @@ class Trial:
     """One training run, wholly specified; equal trials are the same run.
 
     Attributes:
-        data: The images.
+        data: The images, and how they are split.
         task: Their labelling.
         network: The architecture.
         initialisation: Where the first weights come from; a trial is the source that they are copied from.
             The head is always fresh.
         frozen: Names of the flows that training leaves alone, their BatchNorm in inference mode.
         recipe: How it is trained.
-        seed: Seeds fresh weights and the order of the images.
+        seed: Seeds fresh weights, the order of the images, and the split where each seed draws a split.
     """
 
     data: DataReference
@@ -158,6 +152,11 @@ class Trial:
             raise ConfigurationError(msg)
 
     @property
+    def split(self) -> Split:
+        """How the images are divided under this trial's seed."""
+        return self.data.split.under(self.seed)
+
+    @property
     def source(self) -> Trial | None:
         """The trial whose weights this one starts from, if it starts from one."""
         return self.initialisation if isinstance(self.initialisation, Trial) else None
@@ -165,8 +164,14 @@ class Trial:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over everything that can move a score, as hexadecimal digits."""
-        content = {"trial": self.description, "code": training_code(type(self.network))}
+        content = {"trial": self.description, "code": self._code}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _code(self) -> dict[str, int | str]:
+        used = [revisions.TRAINER, revisions.LOADER]
+        used += [revisions.IMAGENET] if isinstance(self.initialisation, ImageNet) else []
+        return {revision.name: revision.number for revision in used} | revisions.of_network(type(self.network))
 
     @cached_property
     def arm(self) -> str:
@@ -251,31 +256,16 @@ class Arm:
         )
 
 
-@cache
-def training_code(network: type) -> str:
-    """SHA-256 over the sources of the training path and of a network's module.
-
-    Args:
-        network: The network's class.
-    """
-    package = Path(__file__).parent
-    sources = [package / name for name in TRAINING_PATH]
-    network_source = inspect.getsourcefile(network)
-    if network_source is None:
-        msg = f"The source of network {network.__qualname__} cannot be found; define it in a module."
-        raise ConfigurationError(msg)
-    sha256 = hashlib.sha256()
-    for source in [*sources, Path(network_source)]:
-        sha256.update(source.read_bytes())
-    return sha256.hexdigest()
-
-
 def _json(value: Any) -> Any:
     if isinstance(value, Trial):
         return {"trial": value.digest}
     if is_dataclass(value):
         # What does not tell values apart, such as a name, does not move a score either.
-        content = {field_.name: _json(getattr(value, field_.name)) for field_ in fields(value) if field_.compare}
+        content = {
+            field_.name: _json(getattr(value, field_.name))
+            for field_ in fields(value)
+            if field_.compare and not (ADDED in field_.metadata and getattr(value, field_.name) == field_.default)
+        }
         return {type(value).__name__: content}
     if isinstance(value, frozenset):
         return sorted(value)

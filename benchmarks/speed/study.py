@@ -162,8 +162,8 @@ def _agreement(default: Run, reference: Run) -> str:
         for what in ("predictions", "weights")
     )
     return (
-        f"{len(default.trials)} and {len(reference.trials)} trials, {len(shared)} of them in both; {same_weights} end in the "
-        f"same weights and {same} make the same predictions bit for bit, {equal} end in the same accuracy, "
+        f"{len(default.trials)} and {len(reference.trials)} trials, {len(shared)} of them in both; {same_weights} end "
+        f"in the same weights and {same} make the same predictions bit for bit, {equal} end in the same accuracy, "
         f"and the mean difference is "
         f"{np.mean(differences):.2%} (largest {np.max(differences):.2%}). "
         f"Verdicts: {len(reference.verdicts)}, differing {len(changed)}{''.join(f'; {each}' for each in changed)}."

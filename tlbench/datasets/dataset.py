@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,14 @@ class Split:
             own proportions and at least one of each; more images contain
             fewer. None takes what validation and test leave.
         seed: Seeds the choice of images; not negative.
+        per_seed: Whether each seed of a trial draws a split, counted from `seed`; otherwise all seeds share this split.
     """
 
     validation: float = 0.1
     test: float = 0.2
     training_images: int | None = None
     seed: int = 0
+    per_seed: bool = field(default=False, metadata={"added": True})
 
     def __post_init__(self) -> None:
         if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
@@ -49,6 +51,14 @@ class Split:
         if self.seed < 0:
             msg = f"The seed of a split must not be negative. Received: seed={self.seed!r}"
             raise ConfigurationError(msg)
+
+    def under(self, seed: int) -> Split:
+        """The split of a trial.
+
+        Args:
+            seed: The trial's.
+        """
+        return replace(self, seed=self.seed + seed, per_seed=False) if self.per_seed else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,10 +194,11 @@ class Dataset:
         """Number of test images that training or validation hold as well, pixel by pixel.
 
         Args:
-            parts: Of this dataset; every image of them is read.
+            parts: Of this dataset; the first call reads every image.
         """
-        seen = {self._image_digest(index) for part in (parts.training, parts.validation) for index in part}
-        return sum(self._image_digest(index) in seen for index in parts.test)
+        seen = {self._image_digests[index] for part in (parts.training, parts.validation) for index in part}
+        return sum(self._image_digests[index] in seen for index in parts.test)
 
-    def _image_digest(self, index: np.int64) -> bytes:
-        return hashlib.sha256(np.ascontiguousarray(self.images[index]).data).digest()
+    @cached_property
+    def _image_digests(self) -> list[bytes]:
+        return [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in self.images]
