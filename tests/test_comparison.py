@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from dataclasses import replace
 
 import numpy as np
@@ -35,20 +37,42 @@ def scores(accuracy, *, diverged=False, seconds=1.0):
 
 def arm(name, accuracies, description=None, **changes):
     trials = {seed: scores(accuracy, **changes) for seed, accuracy in accuracies.items()}
-    return SavedArm(name, (f"arm {name}",), description or {"recipe": {"Recipe": {"rate": 0.1}}}, {}, trials)
+    digests = {seed: f"{name}{seed}" for seed in trials}
+    return SavedArm(name, (f"arm {name}",), description or {"recipe": {"Recipe": {"rate": 0.1}}}, digests, trials)
 
 
 def claim(name, outcome, differences):
     return SavedClaim(name, "", 0.0, outcome, dict(enumerate(differences)), None, None, None, None)
 
 
+def trained_by(run, *seeds):
+    """A run that has trained the trials of some seeds itself, of all unless any are named."""
+
+    def runs(arm):
+        return {seed: run.id if not seeds or seed in seeds else "an earlier run" for seed in arm.trials}
+
+    def measurements(claim):
+        return {
+            seed: (f"digest@{run.id if not seeds or seed in seeds else 'an earlier run'}",)
+            for seed in claim.differences
+        }
+
+    return replace(
+        run,
+        arms=tuple(replace(arm, runs=runs(arm)) for arm in run.arms),
+        claims=tuple(replace(claim, measurements=measurements(claim)) for claim in run.claims),
+    )
+
+
 @pytest.fixture
 def make_run(environment):
     """A function that makes a run of some arms and claims."""
+    numbers = itertools.count()
 
     def make(arms, claims=(), packages=None):
         around = Surroundings(environment, packages or {}, "linux", "cpu", 2, (), None, {})
-        return Run("a run", "2026-11-24T00:00:00+00:00", "0.1.0", None, {}, around, None, None, tuple(arms), claims)
+        run = Run("a run", "2026-11-24T00:00:00+00:00", "0.1.0", None, {}, around, None, None, tuple(arms), claims)
+        return trained_by(replace(run, id=f"run {next(numbers)}"))
 
     return make
 
@@ -75,15 +99,127 @@ def statuses(comparison):
     return {change.label: change.status for change in comparison.arms}
 
 
-def test_a_run_is_the_same_as_itself(run_of, healthy):
+def test_equal_scores_of_two_measurements_are_the_same(run_of, healthy):
     """Nothing has moved, and nothing fails."""
-    run = run_of(healthy)
-
-    comparison = compare(run, run)
+    comparison = compare(run_of(healthy), run_of(healthy))
 
     assert {"same"} == set(statuses(comparison).values())
     assert [] == comparison.failures(FailOn(accuracy=True, claims=True, speed=1.1))
+    assert "passed" == comparison.outcome(FailOn.parse("accuracy,claims,measured,speed:1.1"))
     assert comparison.paired
+    assert {(8, 8), (64, 64)} == {(arm.measured, arm.trials) for arm in comparison.arms}
+
+
+FAIL_ON = FailOn.parse("accuracy,claims,measured,speed:1.2")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["this version's", "an older version's"])
+def test_a_run_held_against_itself_is_not_measured(make_run, healthy, known):
+    """Neither its arms, nor its claims, nor its steps; without a run's identity the times of trials tell."""
+    arms = [arm(str(n), dict(enumerate(map(float, row)))) for n, row in enumerate(healthy[:, :4])]
+    run = make_run(arms, (claim("c", "supported", [0.1, 0.11, 0.12, 0.13]),))
+    if not known:
+        run = replace(
+            run,
+            id="",
+            arms=tuple(replace(arm, runs={}) for arm in run.arms),
+            claims=tuple(replace(claim, measurements={}) for claim in run.claims),
+        )
+
+    comparison = compare(run, run)
+
+    assert {"not measured"} == set(statuses(comparison).values())
+    assert ["not measured"] == [change.status for change in comparison.claims]
+    assert [None] == [ratio.ratio for ratio in comparison.ratios]
+    assert () == comparison.accuracies
+    assert not comparison.measured
+    assert "not measured" == comparison.outcome(FAIL_ON)
+    assert "not measured" == comparison.outcome(FailOn()), "whatever is asked for"
+    page = describe(comparison_record(comparison, FAIL_ON))
+    assert "NOT MEASURED: 8 of 8 arms rest on the same measurements in both runs: arm 0, " in page
+    assert "NOT MEASURED: 1 of 1 claims rest on the same measurements in both runs: c; --tlbench-fresh" in page
+    assert "NOT MEASURED: no step was timed in the newer run" in page
+    assert "passed" not in page
+
+
+def test_a_stored_result_of_another_run_is_a_measurement(run_of, healthy):
+    """The page says that this run has not trained it."""
+    new = trained_by(run_of(healthy[:, :4]), 2, 3)
+
+    comparison = compare(run_of(healthy[:, :4]), new)
+
+    assert {"same"} == set(statuses(comparison).values())
+    assert {(2, 4), (16, 32)} == {(arm.measured, arm.trials) for arm in comparison.arms}
+    assert "2 of 4" in describe(comparison_record(comparison, FAIL_ON))
+
+
+def test_seeds_that_were_not_measured_are_left_out(run_of, healthy):
+    """Their differences of zero would hide what the others say; what is left is paired still."""
+    old = run_of(healthy[:, :6])
+    new = run_of(np.concatenate([healthy[:, :3], healthy[:, 3:6] - 0.2], axis=1))
+    read = tuple(
+        replace(b, runs=b.runs | {seed: a.runs[seed] for seed in range(3)})
+        for a, b in zip(old.arms, new.arms, strict=True)
+    )
+
+    comparison = compare(old, replace(new, arms=read))
+
+    assert {"regressed"} == set(statuses(comparison).values())
+    assert comparison.paired
+    assert -0.2 == pytest.approx(comparison.arms[0].changes["accuracy"].effect)
+    assert "seeds left out, the same measurements in both runs: 0, 1, 2" == comparison.arms[-1].note
+    assert {3, 4, 5} == {seed for _, seed, _, _ in comparison.accuracies}
+
+
+def test_new_seeds_beside_what_was_not_measured_are_compared_unpaired(run_of, healthy):
+    """As when a run adds seeds to those of the baseline."""
+    old, new = run_of(healthy[:, :4]), run_of(healthy)
+    read = tuple(
+        replace(b, runs=b.runs | {seed: a.runs[seed] for seed in range(4)})
+        for a, b in zip(old.arms, new.arms, strict=True)
+    )
+
+    comparison = compare(old, replace(new, arms=read))
+
+    assert {"same"} == set(statuses(comparison).values())
+    assert not comparison.paired
+    assert healthy[0, :4].mean() == pytest.approx(comparison.arms[-8].changes["accuracy"].old)
+    assert healthy[0, 4:].mean() == pytest.approx(comparison.arms[-8].changes["accuracy"].new)
+
+
+def test_what_was_partly_not_measured_fails_where_asked_to(make_run):
+    """An arm that was read and one that was trained: the second is judged, the first is named."""
+    first, second = arm("A", {0: 0.8, 1: 0.81}), arm("B", {0: 0.7, 1: 0.71})
+    old = make_run([first, second])
+    new = make_run([first, second])
+    new = replace(new, arms=(replace(new.arms[0], runs=old.arms[0].runs), new.arms[1]))
+
+    comparison = compare(old, new)
+
+    assert {"arm A": "not measured", "arm B": "same", ALL_ARMS: "same"} == statuses(comparison)
+    assert "not measured" == comparison.outcome(FAIL_ON)
+    assert "passed" == comparison.outcome(FailOn(accuracy=True))
+
+
+def test_a_failure_comes_before_what_was_not_measured(make_run):
+    """Exit statuses follow."""
+    first, second = arm("A", {0: 0.8, 1: 0.81}), arm("B", {0: 0.7, 1: 0.71})
+    old = make_run([first, second])
+    new = make_run([first, arm("B", {0: 0.1, 1: 0.11})])
+    new = replace(new, arms=(replace(new.arms[0], runs=old.arms[0].runs), new.arms[1]))
+
+    assert "failed" == compare(old, new).outcome(FAIL_ON)
+
+
+def test_a_claim_judged_otherwise_on_the_same_measurements_has_not_changed(make_run):
+    """Among more claims its level is another; nothing was measured that could have moved it."""
+    old = make_run([], (claim("c", "supported", [0.1, 0.11, 0.12]),))
+    judged = tuple(replace(each, outcome="inconclusive") for each in old.claims)
+
+    (change,) = compare(old, replace(old, claims=judged)).claims
+
+    assert ("not measured", "supported", "inconclusive") == (change.status, change.old, change.new)
+    assert "judged otherwise" in change.note
 
 
 def test_other_seeds_are_the_same(run_of, healthy):
@@ -207,6 +343,7 @@ def test_versions_that_differ_are_listed(make_run):
     [
         ("", FailOn()),
         ("accuracy", FailOn(accuracy=True)),
+        ("measured", FailOn(measured=True)),
         ("accuracy, claims,speed:1.2,fingerprint", FailOn(accuracy=True, claims=True, fingerprint=True, speed=1.2)),
     ],
 )
@@ -239,9 +376,9 @@ def test_the_page_names_what_has_moved_first(run_of, healthy):
 
 def test_a_fingerprint_of_another_schema_leaves_the_rest_compared(run_of, healthy):
     """Why it cannot be compared stands in its place, and is no failure."""
-    run = replace(run_of(healthy), fingerprint={"schema_version": 99})
+    runs = [replace(run_of(healthy), fingerprint={"schema_version": 99}) for _ in range(2)]
 
-    comparison = compare(run, run)
+    comparison = compare(*runs)
 
     assert "newer tlbench" in comparison.numerics
     assert [] == comparison.failures(FailOn(fingerprint=True))

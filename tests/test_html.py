@@ -121,11 +121,16 @@ def test_verdicts_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("failures", "expected"), [(("A has regressed",), "✗ Comparison failed: "), ((), "✓ Comparison passed: ")]
+    ("outcome", "expected"),
+    [
+        ("failed", "✗ Comparison failed: "),
+        ("passed", "✓ Comparison passed: "),
+        ("not measured", "? Comparison not measured: "),
+    ],
 )
-def test_a_comparison_is_told_beside_the_verdicts(failures, expected):
+def test_a_comparison_is_told_beside_the_verdicts(outcome, expected):
     """Above what could fool a reader, with the number of arms and claims that changed."""
-    comparison = replace(reports.comparison(), failures=failures)
+    comparison = replace(reports.comparison(), outcome=outcome)
     shown = " ".join("".join(Elements(page_of(reports.report(comparison=comparison))).text).split())
 
     told = f"? 0 inconclusive {expected}arms: 1 regressed, 1 same; claims: 1 changed verdict What could fool you"

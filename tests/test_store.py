@@ -82,10 +82,44 @@ def test_another_environment_does_not_read_the_result(store, trial, make_result,
 
 
 def test_python_does_not_keep_results_apart(store, trial, make_result, environment):
-    """Another Python, or another name of the processor, is the same environment."""
+    """Another Python is the same environment."""
     store.save(trial, make_result(), WEIGHTS)
 
-    assert trial in Store(store.folder, replace(environment, python_version="3.12.0", device_name="other"))
+    assert trial in Store(store.folder, replace(environment, python_version="3.12.0"))
+
+
+def test_a_result_says_which_run_trained_it(store, trial, make_result, environment):
+    """Whichever run reads it."""
+    Store(store.folder, environment, "first").save(trial, make_result(), WEIGHTS)
+
+    assert "first" == Store(store.folder, environment, "second").load(trial).run
+
+
+def test_a_fresh_run_takes_no_result_of_another(store, trial, make_result, environment):
+    """The stored result stays until there is another, which replaces it."""
+    Store(store.folder, environment, "first").save(trial, make_result(8), WEIGHTS)
+    fresh = Store(store.folder, environment, "second", fresh=True)
+
+    assert trial not in fresh
+    assert 0.8 == fresh.load(trial).accuracy
+
+    fresh.save(trial, make_result(9), WEIGHTS)
+
+    assert trial in fresh
+    assert trial in Store(store.folder, environment, "second", fresh=True), "another process of the run"
+    assert trial not in Store(store.folder, environment, "third", fresh=True)
+    assert 0.9 == store.load(trial).accuracy
+    assert not list(store.folder.glob("results/*/.unfinished-*"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"run": 3}'])
+def test_what_does_not_say_its_run_is_not_fresh(store, trial, make_result, environment, content):
+    """As results of older versions of tlbench, and damaged ones."""
+    store.save(trial, make_result(), WEIGHTS)
+    (file,) = store.folder.glob("results/*/*/result.json")
+    file.write_text(content)
+
+    assert trial not in Store(store.folder, environment, "a run", fresh=True)
 
 
 def test_an_unfinished_write_is_no_result(store, trial, make_result, monkeypatch):

@@ -208,7 +208,7 @@ def test_the_command_says_safe_regressed_or_could_not_run(tmp_path):
     failed = invoke("upgrade", "keras==77", "keras==3.0", *store)
 
     assert 0 == safe.exit_code, safe.output
-    assert "passed (accuracy,claims)" in safe.output
+    assert "passed (accuracy,claims,measured)" in safe.output
     assert "inference output of block1_conv1 differs" in safe.output, "the fingerprint comes first"
     assert 1 == regressed.exit_code
     assert "FAILED: verdicts have changed: c" in regressed.output

@@ -25,21 +25,41 @@ if TYPE_CHECKING:
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
-# Environment variables that decide on precision, determinism or threads.
-VARIABLES = (
+# Environment variables that decide on precision, determinism, kernels or pools of threads: results of other values are
+# kept apart. TLBENCH_ENVIRONMENT names an isolated environment, for all in it that nothing else here says.
+DECISIVE_VARIABLES = (
     "CUBLAS_WORKSPACE_CONFIG",
-    "CUDA_VISIBLE_DEVICES",
+    "DNNL_MAX_CPU_ISA",
     "JAX_DEFAULT_MATMUL_PRECISION",
     "JAX_ENABLE_X64",
-    "JAX_PLATFORMS",
     "NVIDIA_TF32_OVERRIDE",
-    "OMP_NUM_THREADS",
+    "ONEDNN_MAX_CPU_ISA",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_CUDNN_USE_AUTOTUNE",
     "TF_DETERMINISTIC_OPS",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "TLBENCH_ENVIRONMENT",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
     "XLA_FLAGS",
 )
+
+# Those that a saved run records besides; what they decide, devices and numbers of threads, is kept apart by itself.
+VARIABLES = (
+    *DECISIVE_VARIABLES,
+    "CUDA_VISIBLE_DEVICES",
+    "JAX_PLATFORMS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+
+# The variable that says how many threads an operation is computed with.
+THREADS_VARIABLE = {"tensorflow": "TF_NUM_INTRAOP_THREADS", "torch": "OMP_NUM_THREADS"}
+
+# Settings of Keras that a backend's results depend on, as they are unless somebody changes them.
+KERAS_DEFAULTS = {"floatx": "float32", "epsilon": "1e-07", "image_data_format": "channels_last"}
 
 
 def backend() -> str:
@@ -142,6 +162,92 @@ def thread_variables(threads: int) -> dict[str, str]:
         # JAX computes with one thread or with one for each core.
         return {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} if threads == 1 else {}
     return {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+
+
+def threads(wanted: int, cores: int) -> int:
+    """Number of threads that a process will compute with on the CPU.
+
+    Args:
+        wanted: As of `thread_variables`, which a variable that the user has set takes precedence of.
+        cores: Number of processors the process may use.
+    """
+    name = backend()
+    if name == "jax":
+        one = "xla_cpu_multi_thread_eigen=false" in os.environ.get("XLA_FLAGS", "")
+        return 1 if one or (wanted == 1 and "XLA_FLAGS" not in os.environ) else cores
+    said = os.environ.get(THREADS_VARIABLE[name], "")
+    return int(said) if said.isdigit() and int(said) else wanted
+
+
+def libraries(device: str) -> dict[str, str]:
+    """Versions of the libraries that compute for the backend, by name, found without importing the backend on a CPU.
+
+    Args:
+        device: `"cpu"` or `"gpu"`, for which CUDA's and cuDNN's are among them.
+    """
+    name = backend()
+    found = {}
+    if name == "jax":
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found["jaxlib"] = metadata.version("jaxlib")
+    if device == "cpu":
+        return found
+    for distribution in metadata.distributions():
+        title = str(distribution.metadata["Name"]).lower()
+        if title.startswith(("nvidia-", "jax-cuda")):
+            found[title] = distribution.version
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        build = tf.sysconfig.get_build_info()
+        found |= {key: str(build[key]) for key in ("cuda_version", "cudnn_version") if key in build}
+    elif name == "torch":
+        import torch
+
+        found |= {"cuda_version": str(torch.version.cuda), "cudnn_version": str(torch.backends.cudnn.version())}
+    return dict(sorted(found.items()))
+
+
+def settings() -> dict[str, str]:
+    """What decides on precision, determinism and kernels and is not as it is by default, by name.
+
+    A backend is not imported for it: as long as nobody has, its settings are the default ones or those of variables.
+    """
+    found = {name: value for name, value in _keras_settings().items() if value != KERAS_DEFAULTS[name]}
+    name = backend()
+    module: Any = sys.modules.get(name)
+    changed: dict[str, Any] = {}
+    if module is not None and name == "tensorflow":
+        threading = module.config.threading
+        changed = {
+            "tf32": (module.config.experimental.tensor_float_32_execution_enabled(), True),
+            "intra_op_threads": (threading.get_intra_op_parallelism_threads(), 0),
+            "inter_op_threads": (threading.get_inter_op_parallelism_threads(), 0),
+        }
+    elif module is not None and name == "jax":
+        changed = {
+            "matmul_precision": (module.config.jax_default_matmul_precision, None),
+            "x64": (module.config.jax_enable_x64, False),
+        }
+    elif module is not None:
+        changed = {
+            "tf32": (module.backends.cuda.matmul.allow_tf32, False),
+            "cudnn_tf32": (module.backends.cudnn.allow_tf32, True),
+            "cudnn_benchmark": (module.backends.cudnn.benchmark, False),
+            "deterministic": (module.are_deterministic_algorithms_enabled(), False),
+        }
+    found |= {key: str(value) for key, (value, default) in changed.items() if value != default}
+    return found | {variable: os.environ[variable] for variable in DECISIVE_VARIABLES if variable in os.environ}
+
+
+def _keras_settings() -> dict[str, str]:
+    if "keras" in sys.modules:
+        config: Any = sys.modules["keras"].config
+        values = {name: getattr(config, name)() for name in KERAS_DEFAULTS}
+    else:
+        values = _configuration()
+    given = {name: values.get(name, default) for name, default in KERAS_DEFAULTS.items()}
+    return given | {"epsilon": f"{float(given['epsilon']):g}"}
 
 
 def loss_and_gradients(
@@ -321,9 +427,14 @@ def release_memory() -> None:
 
 
 def _configured() -> str | None:
+    return _configuration().get("backend")
+
+
+def _configuration() -> dict[str, Any]:
+    # As Keras will read it.
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
         configuration = json.loads((home / "keras.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    return configuration.get("backend") if isinstance(configuration, dict) else None
+        return {}
+    return configuration if isinstance(configuration, dict) else {}

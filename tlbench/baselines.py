@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ class SavedArm:
         description: As JSON, see `Trial.arm_description`.
         digests: Of its trials, by seed.
         trials: What they scored, by seed.
+        runs: Which run trained them, by seed, see `Result.run`; empty in runs that an older version of tlbench saved.
     """
 
     arm: str
@@ -49,6 +50,7 @@ class SavedArm:
     description: dict[str, Any]
     digests: dict[int, str]
     trials: dict[int, Scores]
+    runs: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class SavedClaim:
         adjusted_p: After Holm's correction, in favour of the outcome.
         seeds_needed: See `Verdict`.
         on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
+        measurements: By seed, those it rests on: digest and run of each trial. Empty in runs that an older version of
+            tlbench saved.
     """
 
     name: str
@@ -76,6 +80,7 @@ class SavedClaim:
     adjusted_p: float | None
     seeds_needed: int | None
     on_macro_f1: SavedClaim | None
+    measurements: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class Run:
         fingerprint: As JSON, see `tlbench.fingerprint`; None where none was taken.
         arms: In the order of the plan.
         claims: In the order of the tests.
+        id: Identifies the run, see `Result.run`; empty in what an older version of tlbench saved.
     """
 
     name: str
@@ -118,6 +124,7 @@ class Run:
     fingerprint: dict[str, Any] | None
     arms: tuple[SavedArm, ...]
     claims: tuple[SavedClaim, ...]
+    id: str = ""
 
     @property
     def title(self) -> str:
@@ -157,12 +164,23 @@ def saved_arms(
             arms[trial.arm] = SavedArm(trial.arm, named, trial.arm_description, {}, {})
         arms[trial.arm].digests[trial.seed] = trial.digest
         arms[trial.arm].trials[trial.seed] = outcome.scores
+        arms[trial.arm].runs[trial.seed] = outcome.run
     return tuple(arms.values())
 
 
-def saved_claim(verdict: Verdict) -> SavedClaim:
-    """What is kept of a verdict."""
+def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | None = None) -> SavedClaim:
+    """What is kept of a verdict.
+
+    Args:
+        verdict: On a claim.
+        result: Gives the result of a trial that the verdict rests on; None where nobody asks for measurements.
+    """
     diverged = verdict.evidence.diverged
+
+    def measurement(trial: Trial) -> str:
+        outcome = result(trial) if result is not None else None
+        return f"{trial.digest}@{outcome.run if outcome else ''}"
+
     return SavedClaim(
         name=verdict.claim.name,
         statement=verdict.claim.statement,
@@ -172,7 +190,12 @@ def saved_claim(verdict: Verdict) -> SavedClaim:
         p=verdict.p,
         adjusted_p=verdict.decision.p,
         seeds_needed=verdict.seeds_needed,
-        on_macro_f1=saved_claim(verdict.also) if verdict.also else None,
+        on_macro_f1=saved_claim(verdict.also, result) if verdict.also else None,
+        measurements={
+            seed: tuple(map(measurement, verdict.claim.difference.trials(seed)))
+            for seed in verdict.differences
+            if result is not None
+        },
     )
 
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from tlbench.baselines import Run
 
-SAFE, REGRESSED, COULD_NOT_RUN = 0, 1, 2
+SAFE, REGRESSED, COULD_NOT_RUN, NOT_MEASURED = 0, 1, 2, 3
+
+STATUS = {"passed": SAFE, "failed": REGRESSED, "not measured": NOT_MEASURED}
 
 store_option = click.option(
     "--store",
@@ -38,10 +40,10 @@ store_option = click.option(
 )
 fail_option = click.option(
     "--fail",
-    default="accuracy,claims",
+    default="accuracy,claims,measured",
     show_default=True,
     metavar="WHAT",
-    help="What makes the comparison fail: accuracy, claims, fingerprint, speed:RATIO, separated by commas.",
+    help="What makes the comparison fail: accuracy, claims, fingerprint, measured, speed:RATIO, separated by commas.",
 )
 backend_option = click.option(
     "--backend", type=click.Choice(backends.BACKENDS), default="tensorflow", show_default=True, help="Keras' backend."
@@ -74,12 +76,13 @@ def main() -> None:
 def compare_command(ctx: click.Context, old: str, new: str, store: Path, fail: str) -> None:
     """Compare two saved runs, each a NAME, a NUMBER or a PATH; trains nothing.
 
-    Exit status: 0 where nothing fails, 1 where something has regressed, 2 where they cannot be compared.
+    Exit status: 0 where nothing fails, 1 where something has regressed, 2 where they cannot be compared, 3 where
+    results are held against themselves.
     """
     fail_on = FailOn.parse(fail)
     comparison = compare(_named(old, store), _named(new, store))
     click.echo(comparisons.describe(comparison_record(comparison, fail_on)))
-    ctx.exit(REGRESSED if comparison.failures(fail_on) else SAFE)
+    ctx.exit(STATUS[comparison.outcome(fail_on)])
 
 
 def _named(reference: str, store: Path) -> Run:
@@ -245,6 +248,7 @@ def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
         profile: str | None,
         seeds: int | None,
         store: Path,
+        fresh: bool,
         **others: Any,
     ) -> None:
         arguments = list(pytest_arguments)
@@ -253,6 +257,7 @@ def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
         for option, value in (("-k", expression), ("--tlbench-profile", profile), ("--tlbench-seeds", seeds)):
             if value is not None:
                 arguments += [option, str(value)]
+        arguments += ["--tlbench-fresh"] if fresh else []
         command(suite=Suite(tuple(arguments), store, lambda line: click.echo(line, err=True)), **others)
 
     decorated: Callable[..., None] = with_suite
@@ -261,6 +266,7 @@ def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("-k", "expression", metavar="EXPRESSION", help="Which tests, as pytest's -k."),
             click.option("--profile", metavar="NAME", help="As --tlbench-profile."),
             click.option("--seeds", type=click.IntRange(min=1), help="As --tlbench-seeds."),
+            click.option("--fresh", is_flag=True, help="As --tlbench-fresh, on every side."),
             click.option(
                 "--with", "extra", multiple=True, metavar="REQUIREMENT", help="Also installed, on every side."
             ),
@@ -295,7 +301,8 @@ def upgrade_command(
     Each is a set of requirements in quotes, for instance "keras==3.12.4" or "tensorflow==2.19.1 keras==3.10". Two
     environments are made with uv; finished trials are kept, so that an interrupted upgrade goes on where it was.
 
-    Exit status: 0 where it is safe, 1 where something has regressed, 2 where one side could not be installed or run.
+    Exit status: 0 where it is safe, 1 where something has regressed, 2 where one side could not be installed or run, 3
+    where both sides are the same measurements.
     """
     fail_on = FailOn.parse(fail)
     sides = Requirements.parse(old, backend, extra), Requirements.parse(new, backend, extra)
@@ -308,7 +315,7 @@ def upgrade_command(
         click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
         raise
     click.echo(comparisons.describe(comparison_record(comparison, fail_on), style))
-    ctx.exit(REGRESSED if comparison.failures(fail_on) else SAFE)
+    ctx.exit(STATUS[comparison.outcome(fail_on)])
 
 
 @main.command("bisect")

@@ -1,4 +1,8 @@
-"""Compares two saved runs: what has regressed, improved, or changed its verdict, and what takes longer."""
+"""Compares two saved runs: what has regressed, improved, or changed its verdict, and what takes longer.
+
+A difference takes two measurements. A result that one run has read from the store, where the other run has put it, is
+the same measurement on both sides: it is left out, and an arm, a claim or a time with no other is *not measured*.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,12 @@ if TYPE_CHECKING:
     from tlbench.fingerprint import Agreement
     from tlbench.results import Scores
 
-Status = Literal["same", "regressed", "improved", "changed verdict", "missing", "new", "not judged"]
+Status = Literal["same", "regressed", "improved", "changed verdict", "missing", "new", "not judged", "not measured"]
+
+# What a comparison amounts to.
+Outcome = Literal["passed", "failed", "not measured"]
+
+REMEDY = "--tlbench-fresh trains again whatever is stored"
 
 # Of each question (scores, claims): the chance that anything is said to have moved where nothing has.
 LEVEL = 0.05
@@ -92,15 +101,20 @@ class ArmChange:
 
     Attributes:
         label: What it is called.
-        status: Regressed where any metric has, else improved where any has.
+        status: Regressed where any metric has, else improved where any has; not measured where every result is the same
+            measurement on both sides.
         changes: By metric.
         note: What a reader must know, such as a recipe that differs.
+        measured: Number of the newer run's trials that the newer run has trained.
+        trials: Number of the newer run's trials.
     """
 
     label: str
     status: Status
     changes: dict[str, Change]
     note: str = ""
+    measured: int = 0
+    trials: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,8 @@ class ClaimChange:
 
     Attributes:
         name: Of the claim.
-        status: Changed verdict where its outcome is the opposite, or is another one and its difference has moved.
+        status: Changed verdict where its outcome is the opposite, or is another one and its difference has moved; not
+            measured where it rests on the same measurements in both runs.
         old: Outcome in the older run; None where it has none.
         new: Outcome in the newer run.
         change: Of its difference.
@@ -131,18 +146,22 @@ class Ratio:
     Attributes:
         name: What.
         old: In the older run, in `unit`.
-        new: In the newer one.
+        new: In the newer one; None where it has measured nothing.
         unit: Of both.
-        ratio: New to old: the geometric mean over arms.
+        ratio: New to old: the geometric mean over arms; None where it has measured nothing.
         interval: 90 % interval of it over arms; None for a single number.
     """
 
     name: str
     old: float
-    new: float
+    new: float | None
     unit: str
-    ratio: float
+    ratio: float | None
     interval: tuple[float, float] | None
+
+
+# What `FailOn` has a word for.
+CONDITIONS = ("accuracy", "claims", "fingerprint", "measured")
 
 
 @dataclass(frozen=True)
@@ -153,12 +172,14 @@ class FailOn:
         accuracy: Arms that have regressed, by accuracy, macro-F1 or loss.
         claims: Verdicts that have changed.
         fingerprint: Numerics that differ.
+        measured: Arms, claims and, where speed is asked for, times that were not measured.
         speed: Steps that take more than so many times as long, by the whole interval; None for any speed.
     """
 
     accuracy: bool = False
     claims: bool = False
     fingerprint: bool = False
+    measured: bool = False
     speed: float | None = None
 
     @classmethod
@@ -171,13 +192,13 @@ class FailOn:
         chosen: dict[str, bool | float] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, bound = part.partition(":")
-            if name in {"accuracy", "claims", "fingerprint"} and not bound:
+            if name in CONDITIONS and not bound:
                 chosen[name] = True
             elif name == "speed" and _positive(bound):
                 chosen[name] = float(bound)
             else:
                 msg = (
-                    "--tlbench-compare-fail takes accuracy, claims, fingerprint and speed:RATIO (for instance "
+                    f"--tlbench-compare-fail takes {', '.join(CONDITIONS)} and speed:RATIO (for instance "
                     f"speed:1.2), separated by commas. Received: {part!r}"
                 )
                 raise ConfigurationError(msg)
@@ -185,7 +206,7 @@ class FailOn:
 
     def __str__(self) -> str:
         """As `parse` reads it."""
-        named = [name for name in ("accuracy", "claims", "fingerprint") if getattr(self, name)]
+        named = [name for name in CONDITIONS if getattr(self, name)]
         return ",".join([*named, *([f"speed:{self.speed:g}"] if self.speed is not None else [])]) or "nothing fails"
 
 
@@ -209,7 +230,7 @@ class Comparison:
         claims: Of either run.
         ratios: Times and memory.
         numerics: What their fingerprints agree on, or why they cannot be compared; None where a run has none.
-        accuracies: Arm, seed, old and new accuracy of each trial that both runs have finished.
+        accuracies: Arm, seed, old and new accuracy of each trial that both runs have finished, each by itself.
     """
 
     old: Run
@@ -243,6 +264,35 @@ class Comparison:
             reasons.append(f"a training step takes {step.ratio:.2f} times as long (more than {fail_on.speed:g})")
         return reasons
 
+    def unmeasured(self, fail_on: FailOn) -> list[str]:
+        """What was not measured, though asked for, a sentence each.
+
+        Where nothing at all was measured, that is said whatever is asked for: a run is not held against itself.
+        """
+        reasons = []
+        arms = [arm.label for arm in self.arms if arm.status == "not measured"]
+        claims = [claim.name for claim in self.claims if claim.status == "not measured"]
+        for kind, names, count in (("arms", arms, len(self.arms)), ("claims", claims, len(self.claims))):
+            if names and (fail_on.measured or not self.measured):
+                reasons.append(
+                    f"{len(names)} of {count} {kind} rest on the same measurements in both runs: "
+                    f"{', '.join(names)}; {REMEDY}"
+                )
+        step = self.step_time
+        if fail_on.measured and fail_on.speed is not None and step is not None and step.ratio is None:
+            reasons.append(f"no step was timed in the newer run; {REMEDY}")
+        return reasons
+
+    def outcome(self, fail_on: FailOn) -> Outcome:
+        """What it amounts to: failed where anything is a failure, else not measured where anything was not."""
+        return "failed" if self.failures(fail_on) else "not measured" if self.unmeasured(fail_on) else "passed"
+
+    @property
+    def measured(self) -> bool:
+        """Whether any arm, or any claim, has two measurements; true of runs that have nothing in common."""
+        statuses = {change.status for change in self.arms} | {change.status for change in self.claims}
+        return statuses - {"missing", "new"} != {"not measured"}
+
 
 STEP_TIME = "training step"
 
@@ -259,29 +309,42 @@ def compare(old: Run, new: Run, level: float = LEVEL) -> Comparison:
     seeds in the older run, so that an unlucky set of seeds is no regression. The
     mean of all arms is tested likewise: what moves all of them a little shows there.
 
+    A trial whose result is the same measurement in both runs is left out of the newer one.
+
     Args:
         old: The baseline.
         new: What is held against it.
         level: The chance that any arm, or any claim, is said to have moved where none has.
     """
-    pairs, missing, added = _matched(old, new)
+    matched, missing, added = _matched(old, new)
+    pairs = [_measured_apart(*pair) for pair in matched]
     common = [
         (before, after, note)
         for before, after, note in pairs
         if len(_finished(before)) > 1 and len(_finished(after)) > 1 and not (_diverged(before) or _diverged(after))
     ]
     paired = bool(common) and all(_finished(before).keys() == _finished(after).keys() for before, after, _ in common)
-    arms = [*_judged(common, level / 2, paired=paired), *_unjudged(pairs, common)]
+    counts = {before.arm: _counts(after, new) for before, after, _ in matched}
+    arms = [*_judged(common, level / 2, counts, paired=paired), *_unjudged(matched, pairs, common, counts)]
     arms += [ArmChange(arm.labels[0], "missing", {}) for arm in missing]
     arms += [ArmChange(arm.labels[0], "new", {}) for arm in added]
+    # Claims of older versions of tlbench do not say what they rest on.
+    stored = bool(arms) and all(arm.status == "not measured" for arm in arms)
     return Comparison(
         old,
         new,
         paired,
         versions=tuple(_versions(old, new)),
         arms=tuple(arms),
-        claims=tuple(_claims(old.claims, new.claims, level / 2)),
-        ratios=tuple(_ratios([(before, after) for before, after, note in pairs if not note], old, new)),
+        claims=tuple(_claims(old.claims, new.claims, level / 2, stored=stored)),
+        ratios=tuple(
+            _ratios(
+                matched,
+                [pair[:2] for pair, (_, _, note) in zip(pairs, matched, strict=True) if not note],
+                old,
+                new,
+            )
+        ),
         numerics=_numerics(old, new),
         accuracies=tuple(
             (before.labels[0], seed, scores.accuracy, _finished(after)[seed].accuracy)
@@ -303,6 +366,39 @@ def _numerics(old: Run, new: Run) -> Agreement | str | None:
 
 
 _Pair = tuple["SavedArm", "SavedArm", str]
+
+
+def _measured_apart(before: SavedArm, after: SavedArm, note: str) -> _Pair:
+    """Two arms without the trials of the newer whose results are the older's own, paired where they were."""
+    same = {seed for seed in after.trials if _is_same_measurement(before, after, seed)}
+    if not same:
+        return before, after, note
+    left = {seed: scores for seed, scores in after.trials.items() if seed not in same}
+    if left:
+        seeds = ", ".join(map(str, sorted(same)))
+        note = "; ".join(filter(None, (note, f"seeds left out, the same measurements in both runs: {seeds}")))
+    if left.keys() <= before.trials.keys():
+        before = replace(before, trials={seed: before.trials[seed] for seed in left})
+    return before, replace(after, trials=left), note
+
+
+def _is_same_measurement(before: SavedArm, after: SavedArm, seed: int) -> bool:
+    if seed not in before.trials or seed not in before.digests or before.digests[seed] != after.digests.get(seed):
+        return False
+    runs = before.runs.get(seed, ""), after.runs.get(seed, "")
+    if any(runs):
+        return runs[0] == runs[1]
+    # Saved by an older version of tlbench: two trainings never take the same time to the last digit.
+    old, new = before.trials[seed], after.trials[seed]
+    return (old.seconds, old.epoch_seconds) == (new.seconds, new.epoch_seconds)
+
+
+# Of the newer run's trials of each arm, by `SavedArm.arm`: those that the newer run has trained, and all.
+_Counts = dict[str, tuple[int, int]]
+
+
+def _counts(arm: SavedArm, run: Run) -> tuple[int, int]:
+    return sum(bool(run.id) and trained_by == run.id for trained_by in arm.runs.values()), len(arm.trials)
 
 
 def _matched(old: Run, new: Run) -> tuple[list[_Pair], list[SavedArm], list[SavedArm]]:
@@ -337,7 +433,7 @@ def _diverged(arm: SavedArm) -> bool:
     return any(scores.diverged for scores in arm.trials.values())
 
 
-def _judged(pairs: Sequence[_Pair], level: float, *, paired: bool) -> list[ArmChange]:
+def _judged(pairs: Sequence[_Pair], level: float, counts: _Counts, *, paired: bool) -> list[ArmChange]:
     """Arms with two seeds or more on either side, the mean of all of them first."""
     if not pairs:
         return []
@@ -352,13 +448,16 @@ def _judged(pairs: Sequence[_Pair], level: float, *, paired: bool) -> list[ArmCh
     judged = _changes(rows, level)
 
     count = len(rows) // len(MEASURES)
-    labels = [(pair[0].labels[0], pair[2]) for pair in pairs] + [(ALL_ARMS, "")] * (count - len(pairs))
+    everything = tuple(map(sum, zip(*(counts[pair[0].arm] for pair in pairs), strict=True)))
+    labels = [(pair[0].labels[0], pair[2], counts[pair[0].arm]) for pair in pairs]
+    labels += [(ALL_ARMS, "", (everything[0], everything[1]))] * (count - len(pairs))
     arms = []
-    for row, (label, note) in enumerate(labels):
+    for row, (label, note, (measured, trials)) in enumerate(labels):
         of_arm = {measure.metric.name: judged[number * count + row] for number, measure in enumerate(MEASURES)}
         found = {status for _, status in of_arm.values()}
         status: Status = "regressed" if "regressed" in found else "improved" if "improved" in found else "same"
-        arms.append(ArmChange(label, status, {name: change for name, (change, _) in of_arm.items()}, note))
+        changes = {name: change for name, (change, _) in of_arm.items()}
+        arms.append(ArmChange(label, status, changes, note, measured, trials))
     return arms[len(pairs) :] + arms[: len(pairs)]
 
 
@@ -414,11 +513,22 @@ def _changes(tests: Sequence[_Test], level: float) -> list[tuple[Change, Status]
     return judged
 
 
-def _unjudged(pairs: Sequence[_Pair], judged: Sequence[_Pair]) -> list[ArmChange]:
+def _unjudged(
+    matched: Sequence[_Pair], pairs: Sequence[_Pair], judged: Sequence[_Pair], counts: _Counts
+) -> list[ArmChange]:
     arms = []
-    seen = {id(before) for before, _, _ in judged}
-    for before, after, note in pairs:
-        if id(before) in seen:
+    seen = {pair[0].arm for pair in judged}
+    for (whole, whole_after, _), (before, after, note) in zip(matched, pairs, strict=True):
+        if before.arm in seen:
+            continue
+        if not after.trials and whole_after.trials:
+            changes = {
+                measure.metric.name: Change(_mean(_values(whole, measure)), _mean(_values(whole_after, measure)))
+                for measure in MEASURES
+            }
+            reason = "every result is the same measurement in both runs"
+            notes = "; ".join(filter(None, (reason, note)))
+            arms.append(ArmChange(before.labels[0], "not measured", changes, notes, *counts[before.arm]))
             continue
         status: Status = "not judged"
         reason = "one seed says nothing of the noise between seeds"
@@ -432,7 +542,8 @@ def _unjudged(pairs: Sequence[_Pair], judged: Sequence[_Pair]) -> list[ArmChange
             measure.metric.name: Change(_mean(_values(before, measure)), _mean(_values(after, measure)))
             for measure in MEASURES
         }
-        arms.append(ArmChange(before.labels[0], status, changes, "; ".join(filter(None, (reason, note)))))
+        notes = "; ".join(filter(None, (reason, note)))
+        arms.append(ArmChange(before.labels[0], status, changes, notes, *counts[before.arm]))
     return arms
 
 
@@ -440,9 +551,12 @@ def _mean(values: NDArray[np.float64]) -> float | None:
     return float(values.mean()) if values.size else None
 
 
-def _claims(olds: Sequence[SavedClaim], news: Sequence[SavedClaim], level: float) -> list[ClaimChange]:
+def _claims(olds: Sequence[SavedClaim], news: Sequence[SavedClaim], level: float, *, stored: bool) -> list[ClaimChange]:
     of_new = {claim.name: claim for claim in news}
-    both = [(claim, of_new[claim.name]) for claim in olds if claim.name in of_new]
+    everything = [(claim, of_new[claim.name]) for claim in olds if claim.name in of_new]
+    apart = [_judged_apart(before, after, stored=stored) for before, after in everything]
+    both = [pair for pair in apart if pair[1].differences]
+    unmeasured = {before.name for before, after in apart if not after.differences and of_new[after.name].differences}
     testable = [pair for pair in both if all(len(claim.differences) > 1 for claim in pair)]
     moved: dict[str, tuple[Change, Status]] = {}
     if testable:
@@ -453,10 +567,39 @@ def _claims(olds: Sequence[SavedClaim], news: Sequence[SavedClaim], level: float
         )
         judged = _changes(_tests(old_values, new_values, _DIFFERENCE_MARGIN, paired=paired), level)
         moved = {before.name: outcome for (before, _), outcome in zip(testable, judged, strict=True)}
-    found = [_claim(before, after, *moved.get(before.name, (Change(), None))) for before, after in both]
+    found = [
+        ClaimChange(
+            before.name,
+            "not measured",
+            before.outcome,
+            after.outcome,
+            Change(),
+            "the same measurements in both runs"
+            + ("" if before.outcome == after.outcome else ", which are judged otherwise now"),
+        )
+        if before.name in unmeasured
+        else _claim(before, after, *moved.get(before.name, (Change(), None)))
+        for before, after in apart
+    ]
     found += [ClaimChange(c.name, "missing", c.outcome, None, Change()) for c in olds if c.name not in of_new]
     known = {claim.name for claim in olds}
     return found + [ClaimChange(c.name, "new", None, c.outcome, Change()) for c in news if c.name not in known]
+
+
+def _judged_apart(before: SavedClaim, after: SavedClaim, *, stored: bool) -> tuple[SavedClaim, SavedClaim]:
+    """Two claims without the newer's seeds that rest on the older's measurements alone, paired where they were."""
+    same = {
+        seed
+        for seed in after.differences
+        if (stored and not after.measurements)
+        or (seed in before.measurements and before.measurements[seed] == after.measurements.get(seed))
+    }
+    if not same:
+        return before, after
+    left = {seed: value for seed, value in after.differences.items() if seed not in same}
+    if left.keys() <= before.differences.keys():
+        before = replace(before, differences={seed: before.differences[seed] for seed in left})
+    return before, replace(after, differences=left)
 
 
 def _claim(before: SavedClaim, after: SavedClaim, change: Change, moved: Status | None) -> ClaimChange:
@@ -479,6 +622,9 @@ def _versions(old: Run, new: Run) -> Iterable[tuple[str, str | None, str | None]
             "device": f"{around.environment.device} ({around.environment.device_name})",
             "machine": around.machine,
             "driver": around.driver or "none",
+            "libraries": around.environment.libraries or "none",
+            "instructions": around.environment.instructions or "unknown",
+            "threads": str(around.environment.threads or "unknown"),
             "commit": (run.commit.revision[:12] + ("+" if run.commit.changed else "")) if run.commit else "none",
             **{f"flag {name}": value for name, value in around.flags.items()},
             **around.packages,
@@ -490,7 +636,9 @@ def _versions(old: Run, new: Run) -> Iterable[tuple[str, str | None, str | None]
             yield name, before.get(name), after.get(name)
 
 
-def _ratios(pairs: Sequence[tuple[SavedArm, SavedArm]], old: Run, new: Run) -> Iterable[Ratio]:
+def _ratios(
+    matched: Sequence[_Pair], pairs: Sequence[tuple[SavedArm, SavedArm]], old: Run, new: Run
+) -> Iterable[Ratio]:
     steps = [
         (before_seconds, after_seconds)
         for before, after in pairs
@@ -501,6 +649,8 @@ def _ratios(pairs: Sequence[tuple[SavedArm, SavedArm]], old: Run, new: Run) -> I
         yield _ratio(STEP_TIME, [(1000 * before, 1000 * after) for before, after in steps], "ms")
         rates = [tuple(_best(arm, "images_per_second", max) for arm in pair) for pair in pairs]
         yield _ratio("training speed", [(before, after) for before, after in rates if before and after], "images/s")
+    elif times := [time for before, _, note in matched if not note and (time := _best(before, "step_seconds", min))]:
+        yield Ratio(STEP_TIME, 1000 * statistics.median(times), None, "ms", None, None)
     # Trials that share a compiled network trace once: the longest stands for the arm.
     tracing = [(_longest_tracing(before), _longest_tracing(after)) for before, after in pairs]
     tracing = [times for times in tracing if min(times) > LEAST_TRACING]
@@ -509,6 +659,8 @@ def _ratios(pairs: Sequence[tuple[SavedArm, SavedArm]], old: Run, new: Run) -> I
     if old.peak_memory_bytes and new.peak_memory_bytes:
         peaks = old.peak_memory_bytes / 2**20, new.peak_memory_bytes / 2**20
         yield Ratio("peak memory", *peaks, "MiB", peaks[1] / peaks[0], None)
+    elif old.peak_memory_bytes:
+        yield Ratio("peak memory", old.peak_memory_bytes / 2**20, None, "MiB", None, None)
 
 
 def _ratio(name: str, times: Sequence[tuple[float, float]], unit: str) -> Ratio:

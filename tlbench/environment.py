@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import re
 import subprocess
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlbench import backends
 from tlbench.errors import ConfigurationError
 
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Instruction sets by which oneDNN, Eigen and XLA choose kernels, as Linux calls them.
+INSTRUCTIONS = (
+    *("avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"),
+    *("avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "bf16", "i8mm", "sve", "sve2"),
+)
+
+# Where Linux describes the processor.
+CPUINFO = Path("/proc/cpuinfo")
 
 # A process that trains the miniature holds 1.5 GB with TensorFlow.
 PROCESS_BYTES = 2 * 1024**3
@@ -24,15 +39,25 @@ MOST_PROCESSES = 8
 
 @dataclass(frozen=True)
 class Environment:
-    """Versions and device; results of one environment are never read in another.
+    """All of a machine and its software that can move a score or a time; results of two environments are kept apart.
+
+    Attributes from `numpy_version` on are empty, or 0, in what older versions of tlbench have written.
 
     Attributes:
         backend: Keras' backend.
         backend_version: Its version.
         keras_version: Keras' version.
         device: `"cpu"` or `"gpu"`.
-        device_name: What the device calls itself.
+        device_name: What the device calls itself: the model of a GPU, the architecture of a CPU.
         python_version: Version of Python; for the reader, it keeps no results apart.
+        numpy_version: Version of NumPy, which draws splits and orders of images.
+        libraries: Names and versions of the libraries that compute for the backend, CUDA's and cuDNN's on a GPU.
+        driver: Version of NVIDIA's driver, on a GPU.
+        processor: What the CPU calls itself.
+        instructions: The CPU's instruction sets that kernels are chosen by.
+        cores: Number of processors that the process may use.
+        threads: Number of threads that a process computes with on the CPU.
+        flags: Settings of precision, determinism and kernels that are not as they are by default.
     """
 
     backend: str
@@ -41,12 +66,25 @@ class Environment:
     device: str
     device_name: str
     python_version: str
+    numpy_version: str = ""
+    libraries: str = ""
+    driver: str = ""
+    processor: str = ""
+    instructions: str = ""
+    cores: int = 0
+    threads: int = 0
+    flags: str = ""
 
     @property
     def key(self) -> str:
-        """What keeps results apart, as a folder name; precision is part of each trial."""
+        """What keeps results apart, as a folder name; precision is part of each trial.
+
+        Its last part is a digest of all attributes but Python's version.
+        """
         device = self.device if self.device == "cpu" else self.device_name.replace(" ", "-").lower()
-        return f"{self.backend}-{self.backend_version}_keras-{self.keras_version}_{device}"
+        members = {name: value for name, value in asdict(self).items() if name != "python_version"}
+        digest = hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
+        return f"{self.backend}-{self.backend_version}_keras-{self.keras_version}_{device}_{digest[:12]}"
 
     def __str__(self) -> str:
         """One line for a header."""
@@ -64,11 +102,12 @@ def suitable_processes() -> int:
     return max(1, min(int(joblib.cpu_count()), memory_bytes // PROCESS_BYTES, MOST_PROCESSES))
 
 
-def current(*, gpu: bool = False) -> Environment:
+def current(*, gpu: bool = False, threads: int | None = None) -> Environment:
     """The environment of this process; the backend is imported for a GPU only.
 
     Args:
         gpu: Whether to train on a GPU.
+        threads: Number of threads that each process that trains is given on the CPU; None for one for each core.
 
     Raises:
         ConfigurationError: A GPU is asked for and the backend sees none, or the backend is not installed.
@@ -97,12 +136,26 @@ def current(*, gpu: bool = False) -> Environment:
         device="gpu" if gpu else "cpu",
         device_name=device_name,
         python_version=platform.python_version(),
+        numpy_version=backends.version("numpy"),
+        libraries=_listed(backends.libraries("gpu" if gpu else "cpu")),
+        driver=(_driver() or "") if gpu else "",
+        processor=_processor(),
+        instructions=_instructions(),
+        cores=_cores(),
+        threads=backends.threads(threads or _cores(), _cores()),
+        flags=_listed(backends.settings()),
     )
+
+
+def _listed(named: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in named.items())
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """All that a run's numbers and times may depend on, for the reader of a saved run.
+
+    What of it keeps results apart is in `environment`; the rest, such as the versions of other packages, is recorded.
 
     Attributes:
         environment: Backend and device.
@@ -178,12 +231,22 @@ def _gpus(environment: Environment) -> tuple[str, ...]:
 
 def _processor() -> str:
     # What platform.processor() says is the architecture, on Linux.
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        text = ""
-    named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    named = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
     return named.group(1).strip() if named else platform.processor() or platform.machine()
+
+
+def _instructions() -> str:
+    # x86 lists "flags", ARM "Features"; elsewhere the processor's model has to say it.
+    listed = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
+    present = set(listed.group(1).split()) if listed else set()
+    return " ".join(name for name in INSTRUCTIONS if name in present)
+
+
+def _cpuinfo() -> str:
+    try:
+        return CPUINFO.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def _driver() -> str | None:

@@ -111,7 +111,9 @@ class IsolatedEnvironment:
         """Environment variables of a process in it."""
         unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-        return kept | {"KERAS_BACKEND": self.requirements.backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        # Packages that no result is kept apart by otherwise, such as SciPy, are what this environment differs in.
+        own = {"KERAS_BACKEND": self.requirements.backend, "TLBENCH_ENVIRONMENT": self.folder.name}
+        return kept | own | {"TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 def prepare(requirements: Requirements, folder: Path, like: IsolatedEnvironment | None = None) -> IsolatedEnvironment:

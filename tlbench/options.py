@@ -42,6 +42,7 @@ class Options:
         save: Name under which the run is saved; None to leave it.
         compare: Name, number or file of the saved run that it is compared with; None for none.
         compare_fail: What makes that comparison fail.
+        fresh: Whether to train again whatever is stored.
         workers: Number of processes that train at once; None for as many as suit the machine.
         prefix_cache: Whether the output of frozen flows is computed once and kept.
         reference: Whether each trial is trained by a fresh network and a plain `Model.fit`, apart from other results.
@@ -63,6 +64,7 @@ class Options:
     compare: str | None
     compare_fail: FailOn
     split: Literal["seed", "fixed"] = "seed"
+    fresh: bool = False
     workers: int | None = 1
     prefix_cache: bool = True
     reference: bool = False

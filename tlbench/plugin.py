@@ -168,6 +168,13 @@ OPTIONS = (
         "",
         metavar="DIGEST",
     ),
+    _Option(
+        "--tlbench-fresh",
+        "Train again whatever is stored, and replace it: what a comparison needs after a change that keeps no results "
+        "apart.",
+        "",
+        flag=True,
+    ),
     _Option("--tlbench-save", "Save the run under this name, to compare later ones with.", "", metavar="NAME"),
     _Option("--tlbench-autosave", "Save the run under a name made of date and commit.", "", flag=True),
     _Option(
@@ -180,11 +187,16 @@ OPTIONS = (
         "--tlbench-compare-fail",
         "What makes that comparison fail the run: accuracy (arms that regressed, by accuracy, macro-F1 or loss), "
         "claims (verdicts that changed), fingerprint (numerics that differ), speed:RATIO (steps that take more than so "
-        "many times as long), separated by commas (default: accuracy,claims).",
-        "accuracy,claims",
+        "many times as long), measured (what was not measured: its two sides are the same stored result), separated by "
+        "commas (default: accuracy,claims,measured).",
+        "accuracy,claims,measured",
         metavar="WHAT",
     ),
 )
+
+# Exit status of a run whose comparison found nothing to fail on, but held results against themselves; pytest's own are
+# 0 to 5.
+NOT_MEASURED = 6
 
 # Keras' own conversion of TensorFlow's and PyTorch's tensors, under NumPy 2: hundreds a run, nobody's to mend here.
 KERAS_COPIES = "__array__ implementation doesn't accept a copy keyword"
@@ -295,6 +307,7 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         seeds=seeds,
         max_seeds=_whole_number(given, "tlbench_max_seeds", seeds),
         split=given["tlbench_split"],
+        fresh=given["tlbench_fresh"],
         store=store,
         report=path("tlbench_report", base("tlbench_report")) or store / "report",
         mlflow=given["tlbench_mlflow"] or None,
@@ -305,10 +318,15 @@ def _options(config: pytest.Config, given: dict[str, Any]) -> Options:
         save=save,
         compare=given["tlbench_compare"] or None,
         compare_fail=FailOn.parse(given["tlbench_compare_fail"]),
-        workers=_whole_number(given, "tlbench_workers", 1 if hasattr(config, "workerinput") else None),
+        workers=_whole_number(given, "tlbench_workers", 1 if _is_distributed(config) else None),
         prefix_cache=not given["tlbench_no_prefix_cache"],
         reference=given["tlbench_reference"],
     )
+
+
+def _is_distributed(config: pytest.Config) -> bool:
+    # The controller of pytest-xdist as well: it reads what its workers train, and so must be in their environment.
+    return hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no"
 
 
 def _whole_number(given: dict[str, Any], name: str, default: _T) -> int | _T:
@@ -343,6 +361,8 @@ class Plugin:
         with _usage_errors():
             self._options = _options(config, given)
         self._worker = hasattr(config, "workerinput")
+        # Workers take part in the run of the controller, which tells them; anywhere else the session makes one up.
+        self._run: str | None = getattr(config, "workerinput", {}).get("tlbench_run")
         self._session: Session | None = None
         self._labels: dict[str, list[str]] = {}
         self._plan: tuple[Trial, ...] = ()
@@ -445,6 +465,14 @@ class Plugin:
         self._compared = self._save_and_compare(session)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker which run it takes part in."""
+        from tlbench.session import new_run
+
+        self._run = self._run or new_run()
+        node.workerinput["tlbench_run"] = self._run
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker has judged; its results are in the store."""
         if told := getattr(node, "workeroutput", {}).get("tlbench"):
@@ -494,7 +522,7 @@ class Plugin:
         if self._session is None:
             from tlbench.session import open_session
 
-            self._session = open_session(self._options)
+            self._session = open_session(self._options, self._run)
         return self._session
 
     @property
@@ -716,7 +744,7 @@ class Plugin:
             self._shared.claims,
             peak_memory_bytes=self._runner.peak_memory_bytes if "_runner" in vars(self) else None,
         )
-        failed = False
+        outcome = "passed"
         if options.compare:
             machine = run.surroundings.machine
             try:
@@ -732,17 +760,22 @@ class Plugin:
                     if found.other_machine:
                         lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
                     lines.append(describe(self._comparison))
-                    failed = bool(self._comparison.failures)
+                    outcome = self._comparison.outcome
             except StoreError as error:
                 lines.append(f"Warning: nothing to compare with: {error}")
-        if failed:
+        if outcome == "not measured":
+            if session.exitstatus == pytest.ExitCode.OK and options.compare_fail.measured:
+                session.exitstatus = NOT_MEASURED
+            lines.append(f"To measure: {self._command('--tlbench-compare', options.compare or '', '--tlbench-fresh')}")
+        elif outcome == "failed":
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
             name = options.save or options.compare or ""
             if not baselines.is_name(name):
                 name = "NAME"
             lines.append(f"To accept what has changed: {self._command_to_accept(name)}")
-        if options.save and failed:
-            lines.append(f"Not saved as {options.save!r}, since it failed the comparison.")
+        if options.save and outcome != "passed":
+            why = "it failed the comparison" if outcome == "failed" else "nothing of it, or too little, was measured"
+            lines.append(f"Not saved as {options.save!r}, since {why}.")
         elif options.save:
             lines.append(f"Saved as {baselines.save(run, options.baselines)}")
         return lines

@@ -93,6 +93,8 @@ class Result:
         epoch_images: Number of images that they train on.
         seconds: Wall time of the whole trial.
         environment: What it ran on.
+        run: Identifies the run that trained it: two results of one trial and one run are one and the same measurement.
+            Empty until it is stored, and where an older version of tlbench stored it.
     """
 
     status: Literal["finished", "diverged"]
@@ -109,6 +111,7 @@ class Result:
     epoch_images: int
     seconds: float
     environment: Environment = field(repr=False)
+    run: str = ""
 
     @property
     def diverged(self) -> bool:

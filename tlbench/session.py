@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 
 from dataclasses import dataclass, replace
@@ -51,6 +52,7 @@ class Session:
         environment: What it runs on.
         datasets: By digest.
         store: Where results are.
+        run: Identifies this run in the results that it trains.
         notes: What a reader of the report must know.
         warnings: What is not quite as it should be with the images.
     """
@@ -60,6 +62,7 @@ class Session:
     environment: Environment
     datasets: dict[str, Dataset]
     store: Store
+    run: str
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -209,18 +212,29 @@ def _make_reference_trainer(environment: Environment) -> Trainer:
     return ReferenceTrainer(environment)
 
 
-def open_session(options: Options) -> Session:
+def new_run() -> str:
+    """Identifies a run: when it began, and a number that no other has."""
+    return f"{baselines.now()}-{secrets.token_hex(4)}"
+
+
+def open_session(options: Options, run: str | None = None) -> Session:
     """Read or draw the images, and put the run together; trains nothing.
+
+    Args:
+        options: What the user asks for.
+        run: Identifies the run, where several processes take part in it.
 
     Raises:
         TlbenchError: The data, the store or an option cannot be worked with.
     """
     profile = options.profile
-    here = environment.current(gpu=options.gpu)
+    processes = options.processes
+    here = environment.current(gpu=options.gpu, threads=_threads(processes) if processes > 1 else None)
     # What the reference path trains is never taken for the results that it is held against, nor for those of a
     # reference path that trained otherwise.
     reference = options.store / f"reference-{REFERENCE.number}"
-    store = Store(reference if options.reference else options.store, here)
+    run = run or new_run()
+    store = Store(reference if options.reference else options.store, here, run, fresh=options.fresh)
     precision = "mixed_bfloat16" if options.gpu else "float32"
 
     data = _images(profile, options)
@@ -276,6 +290,7 @@ def open_session(options: Options) -> Session:
         here,
         datasets,
         store,
+        run,
         notes=tuple(dict.fromkeys(notes)),
         warnings=differences if profile.images == "natural-images" else (),
     )
@@ -311,7 +326,8 @@ def saved_run(
         peak_memory_bytes=peak_memory_bytes,
         fingerprint=fingerprint.take(here).content(),
         arms=baselines.saved_arms(trials, result, labels),
-        claims=tuple(map(baselines.saved_claim, verdicts)),
+        claims=tuple(baselines.saved_claim(verdict, result) for verdict in verdicts),
+        id=session.run,
     )
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,19 +43,33 @@ class Store:
     Args:
         folder: Where results are kept; made when the first is saved.
         environment: Whose results are read and written.
+        run: Identifies the run; stands in the results that it saves.
+        fresh: Whether results of other runs are taken for missing, so that they are trained again and replaced.
 
     Raises:
         StoreError: The folder was written by a newer tlbench, or is no store.
     """
 
-    def __init__(self, folder: Path, environment: Environment) -> None:
+    def __init__(self, folder: Path, environment: Environment, run: str = "", *, fresh: bool = False) -> None:
         self.folder = folder
+        self._run = run
+        self._fresh = fresh
+        # Results of this run, which need not be read again to know that.
+        self._own: set[str] = set()
         self._results = folder / "results" / environment.key
         self._check_schema()
 
     def __contains__(self, trial: Trial) -> bool:
-        """Whether a trial has left its result here."""
-        return (self._place(trial) / "result.json").is_file()
+        """Whether a trial has left its result here, in this run where only fresh ones count."""
+        path = self._place(trial) / "result.json"
+        if not self._fresh or trial.digest in self._own:
+            return path.is_file()
+        try:
+            own = bool(json.loads(path.read_text(encoding="utf-8"))["run"] == self._run)
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+        self._own |= {trial.digest} if own else set()
+        return own
 
     def load(self, trial: Trial) -> Result:
         """Read a trial's result.
@@ -82,6 +96,7 @@ class Store:
                     epoch_images=content["epoch_images"],
                     seconds=content["seconds"],
                     environment=Environment(**content["environment"]),
+                    run=content.get("run", ""),
                 )
         except Exception as error:
             raise _damaged(place, error) from error
@@ -128,9 +143,9 @@ class Store:
             with tempfile.TemporaryDirectory(dir=place.parent, prefix=".unfinished-") as unfinished:
                 staged = Path(unfinished) / "trial"
                 staged.mkdir()
-                _write(staged, trial, result, weights)
-                if place.exists():  # Left without result.json: never a finished trial.
-                    shutil.rmtree(place)
+                _write(staged, trial, replace(result, run=self._run), weights)
+                if place.exists():  # Of another run, or left without result.json; goes once there is a better one.
+                    place.rename(Path(unfinished) / "replaced")
                 staged.rename(place)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
@@ -238,6 +253,7 @@ def _write(folder: Path, trial: Trial, result: Result, weights: Weights) -> None
     content = {
         "schema_version": SCHEMA_VERSION,
         "digest": trial.digest,
+        "run": result.run,
         "trial": trial.description,
         "status": result.status,
         "label_names": result.label_names,

@@ -143,6 +143,12 @@ class Question:
         return lambda environment: self._moved(compare(run, suite.measure(environment)))
 
     def _moved(self, comparison: Comparison) -> str | None:
+        if not comparison.measured:
+            msg = (
+                "Two versions were not measured apart: both read the same stored results. Name versions that differ, "
+                f"or add --fresh. Received: {comparison.old.name} and {comparison.new.name}"
+            )
+            raise ConfigurationError(msg)
         if self.claim is not None:
             changes = {change.name: change for change in comparison.claims}
             if self.claim not in changes:

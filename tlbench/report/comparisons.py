@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 METRICS = tuple(measure.metric for measure in MEASURES)
 
 # What a reader looks at first.
-ORDER = ("regressed", "changed verdict", "improved", "not judged", "new", "missing", "same")
+ORDER = ("regressed", "changed verdict", "not measured", "improved", "not judged", "new", "missing", "same")
 
 
 def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = "simple") -> str:
@@ -43,7 +43,7 @@ def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = 
 
 def tables(comparison: ComparisonRecord) -> list[tuple[str, tuple[str, ...], list[Sequence[str]]]]:
     """A comparison's tables that hold anything: title, headings, and rows, what a reader looks at first above."""
-    arm_headings = ("arm", "status", *(metric.name for metric in METRICS), "note")
+    arm_headings = ("arm", "status", *(metric.name for metric in METRICS), "trained by this run", "note")
     found: list[tuple[str, tuple[str, ...], list[Sequence[str]]]] = [
         ("what differs", ("differs", "old", "new"), list(_versions(comparison))),
         ("claims", ("claim", "status", "verdict", "difference"), list(map(_claim, _sorted(comparison.claims)))),
@@ -57,7 +57,10 @@ def summary(comparison: ComparisonRecord) -> list[str]:
     """What it amounts to, in a line or a few."""
     arms, claims = (_counts(changes) for changes in (comparison.arms, comparison.claims))
     lines = [f"arms: {arms or 'none in common'}; claims: {claims or 'none in common'}"]
-    lines += [f"FAILED: {failure}" for failure in comparison.failures] or [f"passed ({comparison.fail_on})"]
+    lines += [f"FAILED: {failure}" for failure in comparison.failures]
+    lines += [f"NOT MEASURED: {reason}" for reason in comparison.unmeasured]
+    if comparison.outcome == "passed":
+        lines.append(f"passed ({comparison.fail_on})")
     return lines
 
 
@@ -96,7 +99,8 @@ def _claim(claim: ClaimChange) -> Sequence[str]:
 
 def _arm(arm: ArmChange) -> Sequence[str]:
     cells = [_change(arm.changes[metric.name], metric.unit) if metric.name in arm.changes else "" for metric in METRICS]
-    return arm.label, arm.status, *cells, arm.note
+    measured = f"{arm.measured} of {arm.trials}" if arm.trials else ""
+    return arm.label, arm.status, *cells, measured, arm.note
 
 
 def _change(change: Change, unit: Unit) -> str:
@@ -112,7 +116,9 @@ def _change(change: Change, unit: Unit) -> str:
 
 def _ratio(ratio: Ratio) -> Sequence[str]:
     interval = f" [{ratio.interval[0]:.2f}, {ratio.interval[1]:.2f}]" if ratio.interval else ""
-    digits = 1 if max(ratio.old, ratio.new) < 1000 else 0
+    digits = 1 if max(ratio.old, ratio.new or 0) < 1000 else 0
+    if ratio.new is None or ratio.ratio is None:
+        return ratio.name, f"{ratio.old:.{digits}f} {ratio.unit}", "-", "not measured"
     return (
         ratio.name,
         f"{ratio.old:.{digits}f} {ratio.unit}",

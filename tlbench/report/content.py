@@ -170,6 +170,8 @@ class ComparisonRecord:
         numerics: What the fingerprints say; None where a run has none.
         fail_on: What makes the comparison fail.
         failures: Why it fails, a sentence each.
+        unmeasured: What was not measured, though asked for, a sentence each.
+        outcome: Passed, failed or not measured.
         trials: Accuracy of each trial that both runs have.
     """
 
@@ -184,6 +186,8 @@ class ComparisonRecord:
     fail_on: str
     failures: tuple[str, ...]
     trials: tuple[TrialChange, ...]
+    unmeasured: tuple[str, ...] = ()
+    outcome: str = "passed"
 
 
 @dataclass(frozen=True)

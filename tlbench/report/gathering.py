@@ -111,6 +111,8 @@ def comparison_record(comparison: Comparison, fail_on: FailOn) -> ComparisonReco
         numerics=None if comparison.numerics is None else str(comparison.numerics),
         fail_on=str(fail_on),
         failures=tuple(comparison.failures(fail_on)),
+        unmeasured=tuple(comparison.unmeasured(fail_on)),
+        outcome=comparison.outcome(fail_on),
         trials=tuple(TrialChange(*change) for change in comparison.accuracies),
     )
 
