@@ -1,10 +1,11 @@
 """How often a comparison of runs speaks where nothing has changed, and how often where something has.
 
-    python -m benchmarks.sensitivity train docs/sensitivity.json     # hours on two cores; goes on where it was
+    python -m benchmarks.sensitivity train docs/sensitivity.json     # an hour on two cores; goes on where it was
     python -m benchmarks.sensitivity judge docs/sensitivity.json docs/sensitivity.md
 
 `train` trains the miniature study healthy and with each fault planted, and keeps what every trial scored. `judge`
-draws runs of four seeds from these trials, compares them as `--tlbench-compare` does, and counts.
+draws runs of four seeds from these trials, compares them as `--tlbench-compare` does, and counts. Every seed draws a
+split of its own, as in any run.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ import contextlib
 import gc
 import itertools
 import json
+import multiprocessing
+import os
+import tempfile
 
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -33,7 +39,7 @@ from benchmarks import (
     test_table_4_tasks,
     test_table_5_f1_per_class,
 )
-from tlbench import baselines, environment, tasks, transfer
+from tlbench import backends, baselines, environment, tasks, transfer
 from tlbench.baselines import Run, SavedArm
 from tlbench.comparison import FailOn, compare
 from tlbench.datasets.dataset import Dataset, Parts
@@ -59,9 +65,9 @@ if TYPE_CHECKING:
 # A run of the miniature has so many.
 SEEDS = MINIATURE.seeds
 
-HEALTHY_SEEDS, FAULTY_SEEDS = 12, 6
+HEALTHY_SEEDS, FAULTY_SEEDS = 24, 6
 
-QUIET_COMPARISONS = 40
+QUIET_COMPARISONS = 102
 
 SLOWER = 1.5
 
@@ -158,6 +164,67 @@ def with_shuffled_labels() -> AbstractContextManager[Any]:
     return mock.patch.object(tasks, "examples", examples)
 
 
+def with_swapped_labels() -> AbstractContextManager[Any]:
+    """Half of the training images of the first label bear the second."""
+    original = tasks.examples
+    parts = itertools.cycle(("training", "validation", "test"))
+
+    def examples(dataset, indices, task):
+        healthy = original(dataset, indices, task)
+        if next(parts) != "training":
+            return healthy
+        labels = healthy.labels.copy()
+        first = np.flatnonzero(labels == 0)
+        labels[first[::2]] = 1
+        return tasks.Examples(healthy.images, healthy.indices, labels)
+
+    return mock.patch.object(tasks, "examples", examples)
+
+
+@contextlib.contextmanager
+def with_weights_in_wrong_layers() -> Iterator[None]:
+    """Weights of the source go to the next layer with weights of the same kind and shape, and nobody notices."""
+    original = transfer.transfer
+
+    def displaced(source, fresh, body):
+        alike = defaultdict(list)
+        for path in sorted(body):
+            alike[path.rpartition("/")[2], source[path].shape].append(path)
+        moved = dict(source)
+        for paths in alike.values():
+            moved |= {path: source[other] for path, other in zip(paths, paths[1:] + paths[:1], strict=True)}
+        return original(moved, fresh, body)
+
+    with (
+        mock.patch.object(transfer, "transfer", displaced),
+        mock.patch.object(transfer, "check_transferred", return_value=None),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def with_batchnorm_in_training_mode() -> Iterator[None]:
+    """Frozen flows keep their weights, but BatchNorm normalises by each batch and moves its statistics."""
+    from keras.layers import BatchNormalization
+
+    frozen = BatchNormalization.trainable
+    # Read as trainable, which is what decides on the mode; what is set reaches the weights all the same.
+    unnoticed = property(lambda _layer: True, frozen.fset)
+    with (
+        mock.patch.object(BatchNormalization, "trainable", unnoticed),
+        mock.patch.object(transfer, "check_frozen", return_value=None),
+    ):
+        yield
+
+
+def without_last_batch() -> AbstractContextManager[Any]:
+    """Each epoch ends a step early."""
+    from tlbench.training import Batches
+
+    original = Batches.__len__
+    return mock.patch.object(Batches, "__len__", lambda batches: max(original(batches) - 1, 1))
+
+
 def with_unit_inputs() -> AbstractContextManager[Any]:
     """Images are scaled to [0, 1]; the source's weights come from a network that saw [-1, 1]."""
     original = Xception.build
@@ -181,6 +248,7 @@ class Condition:
         change: Of each trial.
         patch: Of what trains it.
         own_networks: Whether compiled networks of other conditions would hide it.
+        prefix_cache: Whether the output of frozen flows is computed once, which would hide what happens in them.
     """
 
     fault: str = ""
@@ -188,6 +256,7 @@ class Condition:
     change: Callable[[Trial], Trial] = lambda trial: trial
     patch: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
     own_networks: bool = False
+    prefix_cache: bool = True
 
 
 CONDITIONS = {
@@ -208,6 +277,20 @@ CONDITIONS = {
     "labels": Condition("10 % of the training labels shuffled", patch=with_shuffled_labels),
     "inputs": Condition("inputs scaled to [0, 1], the source's to [-1, 1]", patch=with_unit_inputs, own_networks=True),
     "leak": Condition("training images drawn from the test images", patch=with_leak),
+    "one-class": Condition("half of one class's training labels swapped for another's", patch=with_swapped_labels),
+    "wrong-layers": Condition(
+        "transferred weights in other layers of equal shape",
+        affects=lambda arm: not isinstance(arm.initialisation, Random),
+        patch=with_weights_in_wrong_layers,
+    ),
+    "batchnorm-mode": Condition(
+        "BatchNorm in training mode in frozen flows",
+        affects=lambda arm: bool(arm.frozen),
+        patch=with_batchnorm_in_training_mode,
+        own_networks=True,
+        prefix_cache=False,
+    ),
+    "last-batch": Condition("the last batch of each epoch dropped", patch=without_last_batch),
 }
 
 # By condition, arm and seed.
@@ -275,41 +358,84 @@ def main() -> None:
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
-def train(path: Path) -> None:
+@click.option("--processes", default=2, show_default=True, help="That train at once, with a thread each.")
+def train(path: Path, processes: int) -> None:
     """Train what PATH lacks, and add it there."""
-    from tlbench import training
+    trials = read_trials(path)
+    jobs = [
+        (name, seed)
+        for name, condition in CONDITIONS.items()
+        for seed in range(FAULTY_SEEDS if condition.fault else HEALTHY_SEEDS)
+        if any(seed not in trials.get(name, {}).get(label, {}) for label in _labels(name))
+    ]
+    # Before a process imports a backend.
+    os.environ |= backends.thread_variables(1)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for (name, seed), scores in zip(jobs, pool.map(_train, *zip(*jobs, strict=True)), strict=True):
+            for label, score in scores.items():
+                trials.setdefault(name, {}).setdefault(label, {})[seed] = score
+            mean = np.mean([score.accuracy for score in scores.values()])
+            click.echo(f"{name}, seed {seed}: {len(scores)} arms, mean accuracy {mean:.1%}")
+            write_trials(trials, path)
 
-    session = open_miniature(path.parent)
-    study, trials = session.study, read_trials(path)
-    trainer = training.Trainer(session.environment, PrefixCache(), capacity=16)
-    weights_of = {}
 
-    def trained(trainer: training.Trainer, trial: Trial) -> Scores:
+@cache
+def _session() -> Session:
+    # Nothing is read from its store, nor written to it.
+    return open_miniature(Path(tempfile.gettempdir()) / "tlbench-sensitivity")
+
+
+def _arms(name: str) -> list[Arm]:
+    condition, study = CONDITIONS[name], _session().study
+    arms = arms_of_tables_1_and_2(study) + (arms_of_tables_3_and_4(study) if not condition.fault else [])
+    return [arm for arm in arms if condition.affects(arm)]
+
+
+def _labels(name: str) -> list[str]:
+    return [arm.label for arm in _arms(name)]
+
+
+@lru_cache(maxsize=1)
+def _own_trainer(name: str) -> Any:
+    return _make_trainer(prefix_cache=CONDITIONS[name].prefix_cache)
+
+
+@cache
+def _shared_trainer() -> Any:
+    return _make_trainer(prefix_cache=True)
+
+
+def _make_trainer(*, prefix_cache: bool) -> Any:
+    from tlbench.training import Trainer
+
+    return Trainer(_session().environment, PrefixCache() if prefix_cache else None, capacity=16)
+
+
+@cache
+def _pretrained_weights() -> Any:
+    pretrained = _session().study.pretrained
+    return _shared_trainer().train(pretrained, _session().datasets[pretrained.data.digest], None)[1]
+
+
+def _train(name: str, seed: int) -> dict[str, Scores]:
+    """What the arms of a condition score under one seed, by label; in a process that stays."""
+    session, condition = _session(), CONDITIONS[name]
+    weights_of = {session.study.pretrained.digest: _pretrained_weights()}
+    trainer = _own_trainer(name) if condition.own_networks else _shared_trainer()
+
+    def trained(trial: Trial) -> Scores:
         source = weights_of[trial.source.digest] if trial.source else None
         result, weights_of[trial.digest] = trainer.train(trial, session.datasets[trial.data.digest], source)
         return result.scores
 
-    trained(trainer, study.pretrained)
-    for name, condition in CONDITIONS.items():
-        own = training.Trainer(session.environment, PrefixCache(), capacity=16) if condition.own_networks else trainer
-        arms = arms_of_tables_1_and_2(study) + (arms_of_tables_3_and_4(study) if not condition.fault else [])
-        for seed in range(FAULTY_SEEDS if condition.fault else HEALTHY_SEEDS):
-            missing = [
-                arm
-                for arm in arms
-                if condition.affects(arm) and seed not in trials.setdefault(name, {}).setdefault(arm.label, {})
-            ]
-            with condition.patch():
-                for arm in missing:
-                    trial = condition.change(arm.trial(seed))
-                    if trial.source and trial.source.digest not in weights_of:
-                        trained(own, trial.source)
-                    trials[name][arm.label][seed] = trained(own, trial)
-                    click.echo(f"{name}, seed {seed}, {arm.label}: {trials[name][arm.label][seed].accuracy:.1%}")
-            for digest in weights_of.keys() - {study.pretrained.digest}:
-                del weights_of[digest]
-            if missing:
-                write_trials(trials, path)
+    scores = {}
+    with condition.patch():
+        for arm in _arms(name):
+            trial = condition.change(arm.trial(seed))
+            if trial.source and trial.source.digest not in weights_of:
+                trained(trial.source)
+            scores[arm.label] = trained(trial)
+    return scores
 
 
 @dataclass(frozen=True)
@@ -381,14 +507,19 @@ def alarms(old: Run, new: Run) -> Alarms:
 
 
 def quiet(pool: Pool) -> list[Alarms]:
-    """Comparisons of the healthy study with itself under other seeds."""
+    """Comparisons of the healthy study with itself under other seeds.
+
+    The seeds are shuffled and dealt into runs again and again; the comparisons of a deal share no seed, so that those
+    of all deals overlap no more than so many of so few seeds must.
+    """
     generator = np.random.default_rng(0)
-    found = []
-    for _ in range(QUIET_COMPARISONS):
-        drawn = [int(seed) for seed in generator.permutation(pool.seeds("healthy"))[: 2 * SEEDS]]
-        old, new = sorted(drawn[:SEEDS]), sorted(drawn[SEEDS:])
-        found.append(alarms(pool.run("healthy", old), pool.run("healthy", new)))
-    return found
+    found: list[Alarms] = []
+    while len(found) < QUIET_COMPARISONS:
+        dealt = generator.permutation(pool.seeds("healthy"))
+        for start in range(0, len(dealt) - 2 * SEEDS + 1, 2 * SEEDS):
+            old, new = (sorted(map(int, dealt[first : first + SEEDS])) for first in (start, start + SEEDS))
+            found.append(alarms(pool.run("healthy", old), pool.run("healthy", new)))
+    return found[:QUIET_COMPARISONS]
 
 
 def loud(pool: Pool, condition: str, *, paired: bool, seconds: float = 1.0) -> list[Alarms]:
