@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-import zipfile
 
 import pytest
 
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from wheels import Venv, make_project, make_wheel
 
 from tlbench import isolation
 from tlbench.cli import main
@@ -76,22 +76,6 @@ pathlib.Path(sys.argv[-1]).write_text(json.dumps(content))
 """
 
 
-def make_wheel(folder, name, version, files, requires=()):
-    """A pure Python wheel of some modules."""
-    information = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    metadata += "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
-    contents = {
-        **files,
-        f"{information}/METADATA": metadata,
-        f"{information}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,\n" for path in contents) + f"{information}/RECORD,,\n"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, text in (contents | {f"{information}/RECORD": record}).items():
-            wheel.writestr(path, text)
-
-
 @pytest.fixture
 def index(tmp_path, monkeypatch):
     """An index of wheels that is all that uv can install from."""
@@ -113,7 +97,7 @@ def index(tmp_path, monkeypatch):
     monkeypatch.setenv("UV_DEFAULT_INDEX", (tmp_path / "simple").as_uri())
     monkeypatch.setenv("UV_INDEX_URL", (tmp_path / "simple").as_uri())
     monkeypatch.setenv("UV_NO_CACHE", "1")
-    monkeypatch.setattr(isolation, "_tlbench", lambda: ("tlbench==9.9", "pytest==9.9"))
+    monkeypatch.setattr(isolation, "_tlbench", lambda _folder: ("tlbench==9.9", "pytest==9.9"))
     return folder
 
 
@@ -191,6 +175,28 @@ def test_a_change_of_versions_is_compared(suite):
 
     assert {"regressed"} == {arm.status for arm in comparison.arms}
     assert ["changed verdict"] == [claim.status for claim in comparison.claims]
+    assert (("keras", "1.0", "3.0"),) == comparison.versions
+
+
+@pytest.mark.parametrize("how", ["tox", "wheel", "editable"])
+def test_a_study_is_compared_from_every_way_of_installing(index, suite, tmp_path, monkeypatch, how):
+    """Although no index has this tlbench; tox's wheel is gone once it is installed."""
+    monkeypatch.undo()
+    for name, value in (("UV_NO_INDEX", "1"), ("UV_OFFLINE", "1"), ("UV_NO_CACHE", "1"), ("UV_FIND_LINKS", index)):
+        monkeypatch.setenv(name, str(value))
+    (wheel,) = index.glob("tlbench-*.whl")
+    wheel = wheel.rename(tmp_path / wheel.name)
+    modules = {"tlbench/__init__.py": "", "tlbench/__main__.py": TLBENCH}
+    here = Venv(tmp_path / "here")
+    here.install(*(("--editable", make_project(tmp_path / "project", modules)) if how == "editable" else (wheel,)))
+    if how != "wheel":
+        wheel.unlink()
+    monkeypatch.setattr(isolation.metadata, "distribution", lambda _name: here.distribution)
+    sides = (Requirements((f"keras=={version}",), "tensorflow", ("pytest==9.9",)) for version in ("1.0", "3.0"))
+
+    comparison = upgrade(*sides, suite)
+
+    assert {"regressed"} == {arm.status for arm in comparison.arms}
     assert (("keras", "1.0", "3.0"),) == comparison.versions
 
 

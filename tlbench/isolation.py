@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,12 +23,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from tlbench import __version__, backends
-from tlbench.errors import ConfigurationError, EnvironmentFailure
+from tlbench import backends
+from tlbench.errors import ConfigurationError, EnvironmentFailure, StoreError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+# Files of an installation that whoever installs a wheel writes, not its author.
+OF_INSTALLER = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
 
 # Written last: an environment without it was interrupted, and is made anew.
 COMPLETE = "complete.json"
@@ -129,7 +133,7 @@ def prepare(requirements: Requirements, folder: Path, like: IsolatedEnvironment 
         ConfigurationError: uv is missing.
     """
     fixed = _constraints(requirements, like) if like else ()
-    tlbench = _tlbench()
+    tlbench = _tlbench(folder)
     key = json.dumps([sorted(requirements.all), requirements.backend, sys.version_info[:2], tlbench, fixed])
     place = folder.resolve() / hashlib.sha256(key.encode()).hexdigest()[:16]
     marker = place / COMPLETE
@@ -244,15 +248,76 @@ def _as_here(distribution: str) -> str:
         return distribution
 
 
-def _tlbench() -> tuple[str, ...]:
-    """This tlbench, as uv installs it: from its folder where it came from one."""
-    source = json.loads(metadata.distribution("tlbench").read_text("direct_url.json") or "{}").get("url", "")
-    path = Path(url2pathname(urlparse(source).path)) if source.startswith("file:") else None
-    if path is not None and path.is_dir():
-        return "--editable", str(path)
-    if path is not None and path.is_file():
-        return (str(path),)
-    return (f"tlbench=={__version__}",)
+def _tlbench(folder: Path) -> tuple[str, ...]:
+    try:
+        distribution = metadata.distribution("tlbench")
+    except metadata.PackageNotFoundError as error:
+        msg = "tlbench upgrade and bisect install tlbench, which is not installed here: pip install tlbench."
+        raise ConfigurationError(msg) from error
+    return installable(distribution, folder)
+
+
+def installable(distribution: metadata.Distribution, folder: Path) -> tuple[str, ...]:
+    """Arguments of `uv pip install` that install a distribution once more, as it is installed here.
+
+    An editable installation is installed from its folder. Any other is packed into a wheel again, from its own files:
+    the wheel or the folder that it came from may be gone, as tox's is, or hold other code by now, and no index needs
+    to have it.
+
+    Args:
+        distribution: What is installed.
+        folder: Where environments are kept; wheels lie there by their content, so that other code under the same
+            version makes another environment.
+
+    Raises:
+        ConfigurationError: The installation does not say its files, or lacks one.
+        StoreError: The folder cannot be written.
+    """
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        return "--editable", url2pathname(urlparse(origin["url"]).path)
+    name, version = distribution.metadata["Name"], distribution.version
+    # Scripts lie outside, and are made anew from the entry points.
+    files = {
+        str(file): Path(str(file.locate()))
+        for file in distribution.files or ()
+        if ".." not in file.parts and not file.is_absolute() and file.suffix != ".pyc" and file.name not in OF_INSTALLER
+    }
+    missing = [str(path) for path in files.values() if not path.is_file()]
+    if missing or not any(path.endswith(".py") for path in files):
+        msg = (
+            f"{name} {version} cannot be installed once more, since its installation lacks files; install {name} again "
+            f"(pip install --force-reinstall {name}). Received: {', '.join(missing[:3]) or 'no list of files'}"
+        )
+        raise ConfigurationError(msg)
+    sha256 = hashlib.sha256()
+    for file, path in sorted(files.items()):
+        sha256.update(f"{file}\0{path.stat().st_size}\0".encode())
+        sha256.update(path.read_bytes())
+    place = folder.resolve() / "wheels" / sha256.hexdigest()[:16]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        if not list(place.glob("*.whl")):
+            with tempfile.TemporaryDirectory(dir=place, prefix=".unfinished-") as unfinished:
+                wheel = _pack(files, Path(unfinished))
+                wheel.replace(place / wheel.name)
+        (wheel,) = place.glob("*.whl")
+    except (OSError, subprocess.CalledProcessError) as error:
+        msg = f"A wheel of {name} cannot be written to {place}; choose another folder with --store. Received: {error}"
+        raise StoreError(msg) from error
+    return (str(wheel),)
+
+
+def _pack(files: Mapping[str, Path], folder: Path) -> Path:
+    content = folder / "content"
+    for name, path in files.items():
+        (content / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, content / name)
+    # By the library that defines the format: it writes the record, and takes the file's name from the tags.
+    command = [sys.executable, "-m", "wheel", "pack", str(content), "--dest-dir", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def _uv() -> str:
