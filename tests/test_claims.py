@@ -6,7 +6,19 @@ import math
 
 import pytest
 
-from tlbench.claims import ACCURACY, LOSS, MACRO_F1, Margin, Metric, f1, f1_lead, score, validation_accuracy
+from tlbench.claims import (
+    ACCURACY,
+    LOSS,
+    MACRO_F1,
+    Margin,
+    Metric,
+    Quantity,
+    f1,
+    f1_lead,
+    score,
+    shown_difference,
+    validation_accuracy,
+)
 from tlbench.judging import judge as judge_together
 from tlbench.trials import Arm, Random
 
@@ -174,10 +186,35 @@ def test_a_verdict_says_what_it_rests_on(arms, lookup):
     text = str(verdict)
 
     assert "supported" in text
-    assert "difference +0.433, 90% interval" in text
-    assert "should exceed +0.000, p = 0.003;" in text
-    assert "by seed 0: +0.500, 1: +0.400, 2: +0.400" in text
+    assert "difference +43.3 points, interval +33.6 to +53.1;" in text
+    assert "should exceed +0.0, p = 0.003;" in text
+    assert "by seed 0: +50.0, 1: +40.0, 2: +40.0" in text
     assert "accuracy of [A] against accuracy of [B]" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (0.0123, "percent", "+1.2"),
+        (-0.0004, "percent", "+0.0"),
+        (0.0123, "number", "+0.012"),
+        (-0.0004, "number", "+0.000"),
+        (-0.0, "number", "+0.000"),
+        (-math.inf, "percent", "-inf"),
+    ],
+)
+def test_differences_of_shares_are_in_points_and_zero_has_no_sign_but_plus(value, unit, expected):
+    """Other differences have three digits."""
+    assert expected == shown_difference(value, unit)
+
+
+def test_the_scale_of_a_sum_counts_an_arm_that_stands_in_it_twice_once(arms):
+    """Half of A less half of B, less half of A again: only B is left."""
+    first, second = (score(arm) for arm in arms)
+
+    assert 2 == (first - second).scale
+    assert 0.25 == (first / 2 - second / 2 - first / 2).scale
+    assert 0 == Quantity(()).scale
 
 
 def test_metrics_read_a_result(make_result):

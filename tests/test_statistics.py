@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from tlbench.statistics import epochs_to_match, holm, look_levels, mean_interval, moderate, p_value, sample_size, shift
+from tlbench.statistics import (
+    Estimate,
+    epochs_to_match,
+    holm,
+    holm_levels,
+    look_levels,
+    mean_interval,
+    moderate,
+    moderate_with_care,
+    p_value,
+    sample_size,
+    shift,
+)
 
 
 samples = st.lists(st.floats(-1, 1), min_size=2, max_size=20)
@@ -204,6 +216,70 @@ def test_moderated_variances_solve_smyths_equations():
     # ψ and log(d/2) of data and prior cancel: the scale is exp of the mean log.
     assert list((2 * 1.0 + 2 * np.exp(logs)) / 4) == pytest.approx(list(variances), rel=1e-6)
     assert [4.0] * 3 == pytest.approx(list(degrees))
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.integers(1, 10))
+def test_moderation_with_care_never_makes_a_variance_smaller(variances, degrees):
+    """Nor does it add more than half of a variance's own degrees of freedom."""
+    moderated, known = moderate_with_care(variances, [degrees] * len(variances))
+
+    assert (moderated >= variances).all()
+    assert (known >= degrees).all()
+    assert (known <= 1.5 * degrees).all()
+
+
+def test_moderation_with_care_draws_small_variances_up():
+    """By what `moderate` finds they have in common, as if half as many more observations had told it."""
+    variances = [1.0, 2.0, 4.0]
+    moderated, degrees = moderate(variances, [4.0] * 3)
+    common = (degrees * moderated - 4 * np.array(variances)) / (degrees - 4)
+
+    careful, known = moderate_with_care(variances, [4.0] * 3)
+
+    assert [6.0] * 3 == list(known)
+    assert list(np.maximum((2 * common + 4 * np.array(variances)) / 6, variances)) == pytest.approx(list(careful))
+    assert careful[0] > 1
+    assert 4.0 == careful[2]
+
+
+@given(samples.filter(lambda sample: np.std(sample) > 1e-6), st.floats(-1, 1))
+def test_an_estimate_with_a_samples_own_variance_is_students(sample, threshold):
+    """Both p-values, and an interval each end of which is a test."""
+    estimate = Estimate.of(sample, np.var(sample, ddof=1), len(sample) - 1.0)
+    interval = estimate.interval(0.05, 0.05)
+
+    for alternative in ("greater", "less"):
+        assert p_value(sample, threshold, alternative) == pytest.approx(estimate.p(threshold, alternative), abs=1e-9)
+    assert mean_interval(sample).low == pytest.approx(interval.low)
+    assert mean_interval(sample).high == pytest.approx(interval.high)
+    assert 0.9 == pytest.approx(interval.confidence)
+
+
+@pytest.mark.parametrize(("mean", "greater", "less"), [(0.6, 0.0, 1.0), (0.5, 1.0, 0.0), (0.4, 1.0, 0.0)])
+def test_an_estimate_without_spread_is_sure(mean, greater, less):
+    """A mean at the threshold is not greater."""
+    estimate = Estimate(mean, 0.0, 3.0)
+
+    assert (greater, less) == (estimate.p(0.5, "greater"), estimate.p(0.5, "less"))
+    assert (mean, mean) == (estimate.interval(0.01, 0.05).low, estimate.interval(0.01, 0.05).high)
+
+
+@given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.001, 0.2))
+def test_holms_levels_reject_what_holm_rejects(p_values, level):
+    """A p-value is at most its own level where the corrected one is at most the level of all."""
+    corrected, levels = holm(p_values), holm_levels(p_values, level)
+
+    for p, adjusted, own in zip(p_values, corrected, levels, strict=True):
+        if not math.isclose(adjusted, level, rel_tol=1e-9):
+            assert (adjusted <= level) == (p <= own)
+        assert level / max(len(p_values), 1) <= own * (1 + 1e-12)
+        assert own <= level
+
+
+def test_holms_levels_stop_at_the_first_that_is_not_rejected():
+    """Three tests at 0.06: the first passes at 0.02, the second fails at 0.03, and so does the third."""
+    assert [0.03, 0.02, 0.03] == pytest.approx(list(holm_levels([0.04, 0.01, 0.05], 0.06)))
+    assert [0.02, 0.03, 0.06] == pytest.approx(list(holm_levels([0.01, 0.02, 0.05], 0.06)))
 
 
 @pytest.mark.parametrize("variances", [[], [1.0], [1.0, 5.0], [0.0, 0.0, 1.0]])

@@ -123,7 +123,7 @@ def test_a_claim_is_told_with_what_it_rests_on():
 
     assert [
         "test_a: It is so.",
-        f"{EFFECT}; by seed 0: +0.100, 1: diverged",
+        f"{EFFECT}; by seed 0: +10.0, 1: diverged",
         f"on macro-F1 supported: {EFFECT}",
     ] == [line.strip() for line in text.splitlines()]
 

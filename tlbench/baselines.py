@@ -187,7 +187,7 @@ def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | Non
         threshold=verdict.claim.threshold,
         outcome=verdict.outcome,
         differences={seed: value for seed, value in verdict.differences.items() if seed not in diverged},
-        p=verdict.p,
+        p=verdict.evidence.p,
         adjusted_p=verdict.decision.p,
         seeds_needed=verdict.seeds_needed,
         on_macro_f1=saved_claim(verdict.also, result) if verdict.also else None,

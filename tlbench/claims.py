@@ -180,6 +180,14 @@ class Quantity:
         return "percent" if all(metric.unit == "percent" for _, _, metric in self.terms) else "number"
 
     @property
+    def scale(self) -> float:
+        """What the variance of a score is multiplied by, were scores of all arms equally noisy and independent."""
+        factors: dict[tuple[Arm, Metric], float] = {}
+        for factor, arm, metric in self.terms:
+            factors[arm, metric] = factors.get((arm, metric), 0.0) + factor
+        return sum(factor**2 for factor in factors.values())
+
+    @property
     def highest(self) -> float | None:
         """What it can reach; None of a sum, and where the metric has no such bound."""
         match self.terms:
@@ -310,12 +318,17 @@ class Evidence:
 
     @cached_property
     def interval(self) -> Interval | None:
-        """Of the mean difference; None where a run diverged."""
+        """Of the mean difference by itself, at 90 %; None where a run diverged."""
         return None if self.diverged else mean_interval(list(self.differences.values()), CONFIDENCE)
+
+    @property
+    def estimable(self) -> bool:
+        """Whether it says how noisy the difference is: two seeds or more, of which none diverged."""
+        return not self.diverged and len(self.differences) > 1
 
     @cached_property
     def p(self) -> float | None:
-        """One-sided, that the difference exceeds the threshold by chance; None for one seed or where a run diverged."""
+        """One-sided, by itself: that the difference exceeds the threshold by chance; None where it is not estimable."""
         return self._p("greater")
 
     @cached_property
@@ -324,7 +337,7 @@ class Evidence:
         return self._p("less")
 
     def _p(self, alternative: Literal["greater", "less"]) -> float | None:
-        if self.diverged or len(self.differences) == 1:
+        if not self.estimable:
             return None
         return p_value(list(self.differences.values()), self.claim.threshold, alternative)
 
@@ -339,12 +352,20 @@ class Decision:
         level: What it must not exceed at this look.
         claims: Number of claims judged together.
         looks: Number of seeds at each look, as planned.
+        interval: Of the mean difference, each end at the level that Holm's procedure left to its test: wholly above the
+            threshold exactly where the claim is supported, not above it exactly where it is refuted. None where a run
+            diverged.
+        test_level: What the nearer test's own p-value was held against; `level` of a single claim.
+        against: Whether the nearer test is the one that refutes.
     """
 
     p: float | None
     level: float
     claims: int
     looks: tuple[int, ...]
+    interval: Interval | None = None
+    test_level: float | None = None
+    against: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -384,13 +405,13 @@ class Verdict:
 
     @property
     def interval(self) -> Interval | None:
-        """Of the mean difference; None where a run diverged."""
-        return self.evidence.interval
+        """That decides, see `Decision.interval`; None where a run diverged."""
+        return self.decision.interval
 
     @property
     def p(self) -> float | None:
-        """One-sided, by itself: that the difference exceeds the threshold by chance."""
-        return self.evidence.p
+        """That decides: one-sided, in favour of the outcome, after Holm's correction."""
+        return self.decision.p
 
     @cached_property
     def seeds_needed(self) -> int | None:
@@ -398,35 +419,36 @@ class Verdict:
 
         None where it is decided, where there is no `p`, or above 1,000.
         """
-        if self.p is None or self.evidence.p_refuting is None or self.decision.p is None or not self.inconclusive:
+        if self.decision.test_level is None or not self.inconclusive or not self.evidence.estimable:
             return None
-        alone = min(self.p, self.evidence.p_refuting)
-        # What Holm asked of this claim's p-value by itself.
-        level = self.decision.level * (alone / self.decision.p if self.decision.p < 1 else 1 / self.decision.claims)
-        return sample_size(list(self.differences.values()), self.claim.threshold, level)
+        return sample_size(list(self.differences.values()), self.claim.threshold, self.decision.test_level)
 
     @property
     def detail(self) -> str:
         """What the verdict rests on, in a line."""
-        seeds = ", ".join(f"{seed}: {difference:+.3f}" for seed, difference in self.differences.items())
+        unit = self.claim.difference.unit
+        seeds = ", ".join(f"{seed}: {shown_difference(value, unit)}" for seed, value in self.differences.items())
         return f"{self.effect}; by seed {seeds}"
 
     @property
     def effect(self) -> str:
         """Difference, interval, threshold and p."""
+        unit = self.claim.difference.unit
+        points = " points" if unit == "percent" else ""
+        threshold = shown_difference(self.claim.threshold, unit)
         if self.interval is None:
-            return f"{self.reason}; should exceed {self.claim.threshold:+.3f}"
+            return f"{self.reason}; should exceed {threshold}{points}"
+        low, high = (shown_difference(end, unit) for end in (self.interval.low, self.interval.high))
         effect = (
-            f"difference {self.interval.mean:+.3f}, {self.interval.confidence:.0%} interval "
-            f"{self.interval.low:+.3f} to {self.interval.high:+.3f}; should exceed {self.claim.threshold:+.3f}"
+            f"difference {shown_difference(self.interval.mean, unit)}{points}, interval {low} to {high}; "
+            f"should exceed {threshold}"
         )
         if self.p is None:
             return effect
         p = shown_p(self.p)
         effect += f", p {p}" if p.startswith("<") else f", p = {p}"
-        if self.decision.p is not None and self.decision.claims > 1:
-            refuting = "" if self.decision.p >= self.p else ", against it"
-            effect += f" ({shown_p(self.decision.p)} among {self.decision.claims} claims{refuting})"
+        effect += " against it" if self.decision.against else ""
+        effect += f" among {self.decision.claims} claims" if self.decision.claims > 1 else ""
         if self.inconclusive:
             effect += f"; may need {self.seeds_needed or 'over 1000'} seeds"
         return effect
@@ -434,6 +456,16 @@ class Verdict:
     def __repr__(self) -> str:
         """The verdict with what it rests on, as `assert verdict.supported, verdict` shows it."""
         return f"{self.outcome}, {self.reason}: {self.detail} ({self.claim.left} against {self.claim.right})"
+
+
+def shown_difference(value: float, unit: Unit) -> str:
+    """A difference with its sign, in points where the unit is percent: `+1.2`, else for instance `+0.012`.
+
+    What rounds to zero is `+0.0` or `+0.000`, never negative.
+    """
+    scale, digits = (100, 1) if unit == "percent" else (1, 3)
+    # Of two zeros the sum is the positive one.
+    return f"{round(scale * value, digits) + 0.0:+.{digits}f}"
 
 
 def shown_p(value: float) -> str:

@@ -146,13 +146,12 @@ def show_command(run: str, store: Path) -> None:
             claim.name,
             claim.outcome,
             _mean(list(claim.differences.values())),
-            _number(claim.p),
             _number(claim.adjusted_p),
         )
         for claim in saved.claims
     ]
     click.echo()
-    click.echo(tabulate(claims, ("claim", "verdict", "difference", "p", "after Holm"), disable_numparse=True))
+    click.echo(tabulate(claims, ("claim", "verdict", "difference", "p"), disable_numparse=True))
     arms = []
     for arm in saved.arms:
         finished = [scores for scores in arm.trials.values() if not scores.diverged]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from tlbench.claims import MACRO_F1, Decision, Verdict
-from tlbench.statistics import holm, look_levels
+from tlbench.statistics import Estimate, holm, holm_levels, look_levels, moderate_with_care
 
 
 if TYPE_CHECKING:
@@ -47,8 +50,9 @@ def judge(
     """Verdicts on the claims of a run.
 
     A claim is supported by a one-sided t test that its difference exceeds its
-    threshold, and refuted by one that it does not. After each look, claims that
-    are decided keep their seeds; the others get more.
+    threshold, and refuted by one that it does not. The noise of a claim is known
+    a little better by that of the others (`tlbench.statistics.moderate_with_care`).
+    After each look, claims that are decided keep their seeds; the others get more.
 
     The rule, for each of the two directions: a look may spend its share of the
     level (`look_levels`), and Holm's procedure at that share goes over all claims
@@ -95,6 +99,8 @@ class _Family:
 
     def __init__(self, claims: Mapping[int, Claim], seeds_at_looks: tuple[int, ...]) -> None:
         self._claims = claims
+        # Of all claims, those of earlier looks among them.
+        self._evidence: dict[int, Evidence] = {}
         self.looks = seeds_at_looks
         self.verdicts: dict[int, Verdict] = {}
 
@@ -110,35 +116,77 @@ class _Family:
 
     def look(self, keys: Sequence[int], result: Callable[[Trial], Scored], seeds: Sequence[int], level: float) -> None:
         """Judge some claims anew."""
-        evidence = {key: self._claims[key].evidence(result, seeds) for key in keys}
-        supporting = self._adjusted("supported", {key: evidence[key].p for key in keys})
-        refuting = self._adjusted("refuted", {key: evidence[key].p_refuting for key in keys})
-        for key in keys:
-            p = supporting[key], refuting[key]
-            self.verdicts[key] = _verdict(evidence[key], p, level, len(self._claims), self.looks)
+        self._evidence |= {key: self._claims[key].evidence(result, seeds) for key in keys}
+        estimates = self._estimates()
 
-    def _adjusted(self, outcome: str, p_values: Mapping[int, float | None]) -> dict[int, float]:
+        def p_values(alternative: Literal["greater", "less"]) -> dict[int, float]:
+            of_keys = {key: estimates[key] for key in keys if key in estimates}
+            return {key: each.p(self._claims[key].threshold, alternative) for key, each in of_keys.items()}
+
+        supporting = self._corrected("supported", p_values("greater"), level)
+        refuting = self._corrected("refuted", p_values("less"), level)
+        for key in keys:
+            self.verdicts[key] = _verdict(
+                self._evidence[key],
+                estimates.get(key),
+                (supporting[key], refuting[key]),
+                Decision(None, level, len(self._claims), self.looks),
+            )
+
+    def _estimates(self) -> dict[int, Estimate]:
+        """Of each claim that has two seeds or more; those of a unit know more of their noise together."""
+        of_unit: defaultdict[str, list[int]] = defaultdict(list)
+        for key, evidence in self._evidence.items():
+            if evidence.estimable:
+                of_unit[evidence.claim.difference.unit].append(key)
+        found = {}
+        for keys in of_unit.values():
+            samples = [np.array(list(self._evidence[key].differences.values())) for key in keys]
+            # On the scale of a single score: a sum of four is noisier than one of two.
+            scales = np.array([self._claims[key].difference.scale for key in keys])
+            scales[scales == 0] = 1.0
+            variances = np.array([sample.var(ddof=1) for sample in samples]) / scales
+            variances, degrees = moderate_with_care(variances, [sample.size - 1.0 for sample in samples])
+            for key, sample, variance, known in zip(keys, samples, variances * scales, degrees, strict=True):
+                found[key] = Estimate.of(sample, float(variance), float(known))
+        return found
+
+    def _corrected(self, outcome: str, p_values: Mapping[int, float], level: float) -> dict[int, _Corrected]:
+        """By Holm, among all claims that are not decided in this direction yet."""
         keys = [key for key in self._claims if key not in self.verdicts or self.verdicts[key].outcome != outcome]
-        alone = [1.0 if (p := p_values.get(key)) is None else p for key in keys]
-        return dict(zip(keys, map(float, holm(alone)), strict=True))
+        alone = [p_values.get(key, 1.0) for key in keys]
+        corrected = zip(map(float, holm(alone)), map(float, holm_levels(alone, level)), strict=True)
+        return {key: _Corrected(*each) for key, each in zip(keys, corrected, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    """A p-value after Holm's correction, and the level that the p-value by itself was held against."""
+
+    p: float
+    level: float
 
 
 def _verdict(
-    evidence: Evidence, p_values: tuple[float, float], level: float, claims: int, seeds_at_looks: tuple[int, ...]
+    evidence: Evidence, estimate: Estimate | None, corrected: tuple[_Corrected, _Corrected], decision: Decision
 ) -> Verdict:
-    supporting, refuting = p_values
-    p = None if evidence.p is None else min(p_values)
-    decision = Decision(p, level, claims, seeds_at_looks)
-    if evidence.diverged:
-        reason = f"a run diverged under seed {', '.join(map(str, evidence.diverged))}"
-    elif p is None:
+    supporting, refuting = corrected
+    claim = evidence.claim
+    if estimate is None:
         reason = "one seed says nothing of the noise between seeds"
-    elif supporting <= level:
-        return Verdict(evidence.claim, "supported", "the difference is above the threshold", evidence, decision)
-    elif refuting <= level:
-        return Verdict(evidence.claim, "refuted", "the difference is at or below the threshold", evidence, decision)
-    elif evidence.interval is not None and evidence.interval.low <= evidence.claim.threshold <= evidence.interval.high:
-        reason = "the interval holds the threshold"
-    else:
-        reason = f"its p-value, {p:.3f} among {claims} claims, is above the level of this look, {level:.3f}"
-    return Verdict(evidence.claim, "inconclusive", reason, evidence, decision)
+        if evidence.diverged:
+            reason = f"a run diverged under seed {', '.join(map(str, evidence.diverged))}"
+        return Verdict(claim, "inconclusive", reason, evidence, replace(decision, interval=evidence.interval))
+    nearer = min(corrected, key=lambda each: each.p)
+    decision = replace(
+        decision,
+        p=nearer.p,
+        interval=estimate.interval(supporting.level, refuting.level),
+        test_level=nearer.level,
+        against=nearer is not supporting,
+    )
+    if supporting.p <= decision.level:
+        return Verdict(claim, "supported", "the difference is above the threshold", evidence, decision)
+    if refuting.p <= decision.level:
+        return Verdict(claim, "refuted", "the difference is at or below the threshold", evidence, decision)
+    return Verdict(claim, "inconclusive", "the interval holds the threshold", evidence, decision)

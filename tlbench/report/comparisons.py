@@ -107,10 +107,12 @@ def _change(change: Change, unit: Unit) -> str:
     if change.old is None or change.new is None:
         return ""
     scale, digits = (100, 1) if unit == "percent" else (1, 3)
-    means = f"{change.old * scale:.{digits}f} -> {change.new * scale:.{digits}f}"
+    # Of two zeros the sum is the positive one.
+    old, new = (round(mean * scale, digits) + 0.0 for mean in (change.old, change.new))
+    means = f"{old:.{digits}f} -> {new:.{digits}f}"
     if change.interval is None:
         return means
-    low, high = (end * scale for end in change.interval)
+    low, high = (round(end * scale, digits) + 0.0 for end in change.interval)
     return f"{means} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 

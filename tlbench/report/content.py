@@ -6,7 +6,7 @@ import json
 import math
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlbench.claims import Unit
 from tlbench.comparison import ArmChange, ClaimChange, Ratio
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
 
 # Also that of `results.schema.json`. 1 was of before trials were in it, 2 of before a claim had a unit.
-SCHEMA_VERSION = 3
+# 3: everything that the report is made of. 4: the interval that decides a claim, and what a comparison has measured.
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ class ClaimRecord:
         reason: Why, in a phrase.
         sentence: Difference, interval, threshold and p, in a line.
         effect: Mean difference; None where a run diverged.
-        low: Lower end of its interval; None where it has none.
+        low: Lower end of the interval that decides, see `tlbench.claims.Decision`; None where it has none.
         high: Upper end.
         confidence: Of the interval.
-        p: One-sided, by itself; None where there is none.
-        adjusted_p: After Holm's correction among all claims of the run.
+        p: One-sided, by itself, that the difference exceeds the threshold by chance; None where there is none.
+        adjusted_p: That decides: of the outcome's test, after Holm's correction among all claims of the run.
         level: What that must not exceed.
         claims: Number of claims judged together.
         looks: Number of seeds at each look, as planned.
@@ -72,6 +73,8 @@ class ClaimRecord:
         arms: Labels of those it is about.
         trials: Digests of those it rests on.
         on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
+        own_low: Lower end of Student's 90 % interval of the claim by itself; None where it has none.
+        own_high: Upper end.
     """
 
     name: str
@@ -99,6 +102,8 @@ class ClaimRecord:
     arms: tuple[str, ...]
     trials: tuple[str, ...]
     on_macro_f1: ClaimRecord | None
+    own_low: float | None = None
+    own_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -287,11 +292,17 @@ def load(path: Path) -> Report:
         msg = f"The results {path} cannot be read; name a results.json or the store of a run. Received: {error}"
         raise StoreError(msg) from error
     version = content.pop("schema_version", None) if isinstance(content, dict) else None
+    if version in UPGRADES:
+        try:
+            version = UPGRADES[version](content)
+        except (AttributeError, TypeError) as error:
+            msg = f"The results {path} are damaged; run the study again. Received: {error!r}"
+            raise StoreError(msg) from error
     if version != SCHEMA_VERSION:
         told = "nothing" if version is None else repr(version)
         msg = (
-            f"The results {path} are not of this tlbench, which reads schema_version {SCHEMA_VERSION}; run the study "
-            f"again, which trains nothing that is stored. Received: {told}"
+            f"The results {path} are not of this tlbench, which reads schema_version {min(UPGRADES)} to "
+            f"{SCHEMA_VERSION}; run the study again, which trains nothing that is stored. Received: {told}"
         )
         raise StoreError(msg)
     try:
@@ -300,6 +311,20 @@ def load(path: Path) -> Report:
         problems = "; ".join(cattrs.transform_error(error)[:3])
         msg = f"The results {path} are damaged; run the study again. Received: {problems}"
         raise StoreError(msg) from error
+
+
+def _of_3(content: dict[str, Any]) -> int:
+    """What schema 3 lacks: its intervals were those of each claim by itself, and it took all for measured."""
+    for claim in content.get("claims") or []:
+        for each in filter(None, (claim, claim.get("on_macro_f1"))):
+            each |= {"own_low": each.get("low"), "own_high": each.get("high")}
+    if comparison := content.get("comparison"):
+        comparison["outcome"] = "failed" if comparison.get("failures") else "passed"
+    return 4
+
+
+# From a schema that can still be read to the next.
+UPGRADES = {3: _of_3}
 
 
 def _converter() -> JsonConverter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.claims import shown_p
+from tlbench.claims import shown_difference, shown_p
 
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ OUTCOMES = ("supported", "refuted", "inconclusive")
 
 def shown(value: float, unit: Unit) -> str:
     """A value, for instance `87.7%` or `0.34`."""
-    return f"{value:.1%}" if unit == "percent" else f"{value:.2f}"
+    # Of two zeros the sum is the positive one.
+    return f"{round(value, 3) + 0.0:.1%}" if unit == "percent" else f"{round(value, 2) + 0.0:.2f}"
 
 
 def summary(cell: Cell | None, unit: Unit) -> str:
@@ -41,7 +42,9 @@ def difference(cell: Cell | None, unit: Unit) -> str:
     """Mean less what was published, in points where the unit is percent."""
     if cell is None or cell.difference is None:
         return ""
-    return f"{100 * cell.difference:+.1f}" if unit == "percent" else f"{cell.difference:+.2f}"
+    if unit == "percent":
+        return shown_difference(cell.difference, unit)
+    return f"{round(cell.difference, 2) + 0.0:+.2f}"
 
 
 def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tuple[str, list[str]]]:
@@ -70,6 +73,16 @@ def grid(table: FilledTable, *, every_seed: bool) -> tuple[list[str], list[tuple
     return [heading for heading, _ in found], list(zip(*(cells for _, cells in found), strict=True))
 
 
+def signed(value: float | None, unit: Unit) -> str:
+    """A difference of a claim, in points where the unit is percent: `+1.2`, or `+0.012`."""
+    return "" if value is None else shown_difference(value, unit)
+
+
+def interval(low: float | None, high: float | None, unit: Unit) -> str:
+    """Its ends, as `signed` shows them."""
+    return "" if low is None or high is None else f"{signed(low, unit)} to {signed(high, unit)}"
+
+
 def p_value(value: float | None) -> str:
     """For instance `0.012`, or `< 0.001`."""
     return "" if value is None else shown_p(value)
@@ -78,6 +91,11 @@ def p_value(value: float | None) -> str:
 def _value(value: Value, unit: Unit) -> str:
     return value.status if value.number is None else shown(value.number, unit)
 
+
+ABOUT_CLAIMS = (
+    "Differences of shares, such as accuracy and F1, are in points. The interval is that which decides, among all "
+    "claims of the run: above what must be exceeded where a claim is supported, not above where it is refuted. So is p."
+)
 
 ABOUT_TABLES = (
     "± is half the width of Student's 90 % interval of the mean over seeds; differences from what was published are in "

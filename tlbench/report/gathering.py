@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 def claim_record(verdict: Verdict) -> ClaimRecord:
     """A verdict as values of JSON."""
     claim, interval, evidence = verdict.claim, verdict.interval, verdict.evidence
+    own = evidence.interval
     return ClaimRecord(
         name=claim.name,
         statement=claim.statement,
@@ -46,7 +47,7 @@ def claim_record(verdict: Verdict) -> ClaimRecord:
         low=finite(interval.low) if interval else None,
         high=finite(interval.high) if interval else None,
         confidence=interval.confidence if interval else None,
-        p=verdict.p,
+        p=evidence.p,
         adjusted_p=verdict.decision.p,
         level=verdict.decision.level,
         claims=verdict.decision.claims,
@@ -59,6 +60,8 @@ def claim_record(verdict: Verdict) -> ClaimRecord:
         arms=tuple(dict.fromkeys(arm.label for arm in claim.arms)),
         trials=tuple(dict.fromkeys(trial.digest for trial in claim.trials(list(verdict.differences)))),
         on_macro_f1=claim_record(verdict.also) if verdict.also else None,
+        own_low=finite(own.low) if own else None,
+        own_high=finite(own.high) if own else None,
     )
 
 

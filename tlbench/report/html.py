@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from tlbench.claims import Unit
     from tlbench.report.content import ArmRecord, ClaimRecord, Report, TrialRecord
     from tlbench.report.drawing import Picture
     from tlbench.report.figures import Drawn
@@ -71,6 +72,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             history=_history,
             repeat=repeat_command,
             p_value=formats.p_value,
+            interval=formats.interval,
         )
     )
 
@@ -135,8 +137,8 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.3f}"
+def _signed(value: float | None, unit: Unit) -> str:
+    return formats.signed(value, unit)
 
 
 def _decimal(value: float | None) -> str:

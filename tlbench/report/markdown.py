@@ -51,22 +51,21 @@ def table(filled: FilledTable) -> str:
 def claims(records: Iterable[ClaimRecord]) -> str:
     """Verdicts as a table."""
     headings = (
-        "claim", "verdict", "difference", "90 % interval", "must exceed", "p", "after Holm", "on macro-F1",
+        "claim", "verdict", "difference", "interval", "must exceed", "p", "on macro-F1",
     )  # fmt: skip
     rows = [
         (
             record.name,
             record.outcome,
-            "" if record.effect is None else f"{record.effect:+.3f}",
-            "" if record.low is None or record.high is None else f"{record.low:+.3f} to {record.high:+.3f}",
-            f"{record.threshold:+.2f}",
-            formats.p_value(record.p),
+            formats.signed(record.effect, record.unit),
+            formats.interval(record.low, record.high, record.unit),
+            formats.signed(record.threshold, record.unit),
             formats.p_value(record.adjusted_p),
             record.on_macro_f1.outcome if record.on_macro_f1 else "",
         )
         for record in records
     ]
-    return grid(headings, rows)
+    return f"{grid(headings, rows)}\n\n{formats.ABOUT_CLAIMS}"
 
 
 def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

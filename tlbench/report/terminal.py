@@ -51,8 +51,7 @@ def figure(drawn: Drawn, width: int) -> str:
 def claim(record: ClaimRecord, width: int) -> str:
     """A verdict and what it rests on, but for the outcome, which stands before it."""
     seeds = ", ".join(
-        f"{seed.seed}: " + ("diverged" if seed.difference is None else f"{seed.difference:+.3f}")
-        for seed in record.seeds
+        f"{seed.seed}: " + (formats.signed(seed.difference, record.unit) or "diverged") for seed in record.seeds
     )
     lines = [f"{record.name}: {record.statement}", f"{record.sentence}; by seed {seeds}"]
     if record.on_macro_f1:

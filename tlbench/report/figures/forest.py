@@ -69,7 +69,7 @@ class Forest:
     def caption(self) -> str:
         """What the marks are."""
         text = (
-            "Each claim's mean difference over seeds with its 90 % interval, that of the claim by itself; the upright "
+            "Each claim's mean difference over seeds with the interval that decides, among all claims; the upright "
             "stroke is what it must exceed. Circles are supported, diamonds inconclusive, crosses refuted, all claims "
             "judged together. Differences of shares, such as accuracy and F1, are in points."
         )
@@ -92,6 +92,8 @@ class Forest:
                 "difference": claim.effect,
                 "low": claim.low,
                 "high": claim.high,
+                "own_low": claim.own_low,
+                "own_high": claim.own_high,
                 "threshold": claim.threshold,
                 "p": claim.p,
                 "adjusted_p": claim.adjusted_p,

@@ -129,7 +129,7 @@ def _runs(client: MlflowClient, experiment: str) -> tuple[dict[str, str], dict[s
 
 def _verdicts(claims: Mapping[str, ClaimRecord]) -> Iterator[tuple[str, float]]:
     for name, claim in claims.items():
-        for what, value in (("difference", claim.effect), ("p", claim.p)):
+        for what, value in (("difference", claim.effect), ("p", claim.adjusted_p)):
             if value is not None:
                 yield f"{what}/{name}", value
 
