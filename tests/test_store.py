@@ -121,12 +121,12 @@ def _saved_under_lock(store, trial, result):
 
 
 def test_a_damaged_result_is_named_and_kept(store, trial, make_result):
-    """The error says which folder to delete; nothing is deleted by itself."""
+    """The error says which it is, what is wrong with it, and the command for it."""
     store.save(trial, make_result(), WEIGHTS)
     (file,) = store.folder.glob("results/*/*/predictions.npz")
     file.write_bytes(file.read_bytes()[:100])
 
-    with pytest.raises(StoreError, match=rf"{file.parent}.*delete that folder"):
+    with pytest.raises(StoreError, match=rf"{file.parent}.*predictions.npz has 100 bytes.*tlbench doctor"):
         store.load(trial)
     assert file.exists()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import signal
+import threading
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +26,7 @@ from tlbench.upgrade import Question, Suite, find_first_change, upgrade
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tlbench.baselines import Run
 
@@ -234,6 +237,26 @@ def fingerprint_command(ctx: click.Context, save: Path | None, other: Path | Non
         ctx.exit(SAFE if agreement.same else REGRESSED)
 
 
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a study as Ctrl-C does, with all processes that it has started."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
 def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command takes that runs a study; the command gets it as a suite."""
 
@@ -300,13 +323,11 @@ def upgrade_command(
     fail_on = FailOn.parse(fail)
     sides = Requirements.parse(old, backend, extra), Requirements.parse(new, backend, extra)
     try:
-        comparison = upgrade(*sides, suite)
+        with _ending_on_sigterm():
+            comparison = upgrade(*sides, suite)
     except EnvironmentFailure as failure:
         click.echo(f"could not run: {failure}")
         ctx.exit(COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
-        raise
     click.echo(comparisons.describe(comparison_record(comparison, fail_on), style))
     ctx.exit(REGRESSED if comparison.failures(fail_on) else SAFE)
 
@@ -354,7 +375,8 @@ def bisect_command(
         return Requirements((f"{package}=={version}",), backend, extra)
 
     try:
-        found = find_first_change(listed, requirements, suite, question)
+        with _ending_on_sigterm():
+            found = find_first_change(listed, requirements, suite, question)
     except EnvironmentFailure as failure:
         click.echo(f"could not run: {failure}")
         ctx.exit(COULD_NOT_RUN)
