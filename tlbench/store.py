@@ -269,7 +269,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
-            _write_once(self.folder / MARKER, json.dumps({"schema_version": SCHEMA_VERSION}) + "\n")
+            mark(self.folder)
             _write_once(self.folder / ".gitignore", "# Made by tlbench.\n*\n")
             _write_once(
                 self.folder / "CACHEDIR.TAG",
@@ -309,10 +309,24 @@ class Store:
             self._sound.pop((place.name, read_weights), None)
 
 
+class MarkerError(StoreError):
+    """The `store.json` of a folder does not say its schema_version."""
+
+
+def mark(folder: Path) -> None:
+    """Write the `store.json` of a store, where it has none.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    _write_once(folder / MARKER, json.dumps({"schema_version": SCHEMA_VERSION}) + "\n")
+
+
 def check_schema(folder: Path) -> None:
     """Make sure that a folder is a store of this tlbench, or can become one.
 
     Raises:
+        MarkerError: Its `store.json` does not say.
         StoreError: It was written by a newer tlbench, or is no store.
     """
     marker = folder / MARKER
@@ -328,7 +342,7 @@ def check_schema(folder: Path) -> None:
             f"{marker} does not say its schema_version; mend it with `tlbench doctor --repair`, or choose another "
             "folder with --tlbench-store."
         )
-        raise StoreError(msg) from error
+        raise MarkerError(msg) from error
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         msg = (
             f"The store {folder} was written by a newer tlbench: this one reads schema_version up to "
