@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import projects  # noqa: F401 - imported before pytester notes which modules there were.
 import pytest
 import stub
 

@@ -466,9 +466,10 @@ class Plugin:
         """Leave the process as it was."""
         self._restore_sigterm()
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Print plan, tables, figures and verdicts, and write them."""
-        if self._worker or self._config.option.collectonly:
+        # Where the run was refused, its one message is all that there is to say.
+        if self._worker or self._config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
         if self._options.plan:
             self._print_plan(terminalreporter)
@@ -564,9 +565,10 @@ class Plugin:
         except StoreError as error:
             told = "unwritable" if isinstance(error, UnwritableError) else str(error)
             if told in self._refusals:
-                pytest.skip("not trained, for the reason that another test has failed for")
+                msg = "not trained, for the reason that another test has failed for"
+                raise pytest.skip.Exception(msg) from None
             self._refusals.add(told)
-            pytest.fail(str(error), pytrace=False)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None  # All that led to it is in the message.
 
     def _end_on_sigterm(self) -> None:
         """End as Ctrl-C does, should the system or a scheduler end the run: what is finished is kept and told."""
