@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import projects  # noqa: F401 - imported before pytester notes which modules there were.
+import projects
 import pytest
 import stub
 
@@ -295,3 +295,23 @@ def test_a_run_of_the_plugin_mends_what_it_needs(project):
     assert before["claims"] == after["claims"]
     assert before["tables"] == after["tables"]
     assert 1 == sum("3 stored results were damaged" in note for note in after["notes"])
+
+
+@pytest.mark.slow
+def test_what_workers_set_aside_is_told_once(project):
+    """Under pytest-xdist the controller reports it."""
+    project.makepyfile(stub=Path(stub.__file__).read_text())
+    project.makeconftest(
+        f"{projects.PROFILE}\nimport stub\nfrom tlbench import session\nsession._make_trainer = stub.make_trainer\n"
+    )
+    project.runpytest_subprocess()
+    for path in project.path.glob(".tlbench/results/*/*/predictions.npz"):
+        path.write_bytes(b"")
+
+    result = project.runpytest_subprocess("-n", "2", "-p", "xdist")
+
+    notes = [line for line in result.outlines if line.startswith("Note:") and "damaged" in line]
+    assert 0 == result.ret
+    assert 1 <= len(notes) <= 2, "each worker tells what it has set aside"
+    assert 10 == len(list(project.path.glob(".tlbench/damaged/*/*")))
+    assert 10 == len(list(project.path.glob(".tlbench/results/*/*/result.json")))
