@@ -8,6 +8,12 @@ import os
 from pathlib import Path
 
 
+def path_of(descriptor):
+    """The path of an open file; None where the system does not say."""
+    link = Path(f"/proc/self/fd/{descriptor}")
+    return link.readlink() if link.exists() else None
+
+
 class Disk:
     """Counts what is written to a folder, and refuses it from some moment on, as the system would.
 
@@ -36,7 +42,7 @@ class Disk:
             return real_os_open(path, flags, *arguments, **named)
 
         def synced(descriptor):
-            self._write(Path(f"/proc/self/fd/{descriptor}").readlink())
+            self._write(path_of(descriptor) or self._folder)
             real_fsync(descriptor)
 
         monkeypatch.setattr(io, "open", opened)

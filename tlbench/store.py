@@ -196,7 +196,9 @@ class Store:
                 yield timing
 
     def save(self, trial: Trial, result: Result, weights: Weights) -> None:
-        """Publish a trial's result and weights; what is in its place already is set aside.
+        """Publish a trial's result and weights; a result that is there already is replaced, a damaged one set aside.
+
+        Whoever calls has the trial's lock, where other processes share the store.
 
         Raises:
             UnwritableError: The folder cannot be written.
@@ -207,12 +209,16 @@ class Store:
             place.parent.mkdir(parents=True, exist_ok=True)
             # Named for the trial: whoever has the trial's lock knows that nobody is at it.
             name = f"{UNFINISHED}{place.name}-"
+            for left in place.parent.glob(f"{name}*"):
+                shutil.rmtree(left, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=place.parent, prefix=name, ignore_cleanup_errors=True) as unfinished:
                 staged = Path(unfinished) / "trial"
                 staged.mkdir()
                 _write(staged, trial, result, weights)
-                if place.exists():
+                if place.exists() and damage(place, trial.digest) is not None:
                     _move_aside(self.folder, place)
+                elif place.exists():
+                    place.rename(Path(unfinished) / "replaced")
                 staged.rename(place)
                 sync_folder(place.parent)
         except OSError as error:
