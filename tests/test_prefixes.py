@@ -11,7 +11,7 @@ from pebble import Pebble
 
 from tlbench import prefixes
 from tlbench.datasets.dataset import Split
-from tlbench.errors import TrainingError
+from tlbench.errors import UnwritableError
 from tlbench.prefixes import BLOCK, Features, Prefix, PrefixCache
 
 
@@ -98,7 +98,7 @@ def test_a_full_disk_is_an_error_with_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("os.posix_fallocate", full, raising=False)
     cache = PrefixCache(memory_bytes=0, folder=tmp_path)
 
-    with pytest.raises(TrainingError, match=r"2400 bytes.*No space left.*--tlbench-no-prefix-cache"):
+    with pytest.raises(UnwritableError, match=r"2400 bytes.*No space left.*--tlbench-no-prefix-cache"):
         cache.features(prefix(), (600, 1), "float32")
 
 

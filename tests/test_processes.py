@@ -16,7 +16,7 @@ import pytest
 from pebble import Pebble
 
 from tlbench.environment import current
-from tlbench.errors import ConfigurationError, TrainingError
+from tlbench.errors import ConfigurationError, TrainingError, UnwritableError
 from tlbench.executors.inline import Inline
 from tlbench.executors.processes import Processes
 from tlbench.runner import LocalTraining, Runner, Setup
@@ -125,6 +125,31 @@ def test_a_process_that_dies_loses_its_trial_only(run, make_trial):
     assert all(trial in run.store for trial in others)
     with pytest.raises(TrainingError, match=r"exit status -9.*--tlbench-workers 1"):
         run.runner.train_all([killed])
+
+
+def test_nothing_more_is_trained_for_a_store_that_cannot_be_written(run, make_trial):
+    """Every trial that is left fails for the same reason, once one process has met it."""
+    trials = [make_trial(seed=seed, recipe=QUICK) for seed in range(20, 26)]
+    locks, away = run.store.folder / "locks", run.store.folder / "away"
+    runner, begun = Runner(run.store, run.executor), len(run.log.events)
+
+    def refuse(_trial):
+        if not away.exists():
+            locks.rename(away)
+            locks.write_text("")
+
+    run.log.on_start = refuse
+    runner.prepare(trials)
+    run.log.on_start = lambda _trial: None
+    locks.unlink()
+    away.rename(locks)
+
+    failed = [trial for trial in trials if trial not in run.store]
+    assert 3 <= len(failed) < 6
+    assert len([event for event, _ in run.log.events[begun:] if event == "started"]) == 6 - len(failed)
+    for trial in failed:
+        with pytest.raises(UnwritableError, match="cannot be written"):
+            runner.train_all([trial])
 
 
 def test_what_another_process_cannot_import_is_trained_in_this_one(run, make_trial, monkeypatch):

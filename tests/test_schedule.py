@@ -62,6 +62,16 @@ def test_a_trial_waits_for_its_source(schedule, trial):
     assert 0 == len(schedule)
 
 
+def test_what_is_abandoned_is_not_handed_out(schedule, trial):
+    """What has been taken is left to whoever has it."""
+    schedule = schedule([trial("", seed) for seed in range(3)])
+    first = schedule.take(0)
+
+    assert {0, 1, 2} - {first.seed} == {each.seed for each in schedule.abandon()}
+    assert schedule.take(0) is None
+    assert 0 == len(schedule)
+
+
 def test_another_process_takes_another_kind(schedule, trial):
     """As long as there is one that nobody has compiled."""
     schedule = schedule([trial("entry", 0), trial("entry", 1), trial("exit", 0), trial("exit", 1)])

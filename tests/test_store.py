@@ -7,7 +7,9 @@ import os
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
+import faults
 import numpy as np
 import pytest
 
@@ -154,13 +156,59 @@ def _saved_under_lock(store, trial, result):
             store.save(trial, result, WEIGHTS)
 
 
+def test_a_result_is_replaced_by_another_of_its_trial(store, trial, make_result):
+    """As when a trial is trained again on purpose; nothing of the first is left."""
+    store.save(trial, make_result(8), WEIGHTS)
+    store.save(trial, make_result(9), WEIGHTS)
+
+    assert 0.9 == store.load(trial).accuracy
+    assert not (store.folder / "damaged").exists()
+    assert [trial.digest[:32]] == [path.name for path in store.folder.glob("results/*/*")]
+
+
+def test_what_a_killed_process_left_of_a_trial_goes_when_it_is_stored(store, trial, make_result):
+    """What it left of another stays: that trial may be at work."""
+    left, other = (
+        store._place(trial).with_name(f".unfinished-{digest}-abc") for digest in (trial.digest[:32], "0" * 32)
+    )
+    for folder in (left, other):
+        (folder / "trial").mkdir(parents=True)
+
+    store.save(trial, make_result(), WEIGHTS)
+
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_files_are_synced_before_they_are_published(store, trial, make_result, monkeypatch):
+    """And the folder after it: a loss of power leaves a result whole, or none."""
+    store.prepare()
+    events, fsync, rename = [], os.fsync, os.rename
+
+    def synced(descriptor):
+        events.append(("sync", faults.path_of(descriptor).name))
+        fsync(descriptor)
+
+    def renamed(old, new, **named):
+        events.append(("rename", Path(new).name))
+        rename(old, new, **named)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    store.save(trial, make_result(), WEIGHTS)
+
+    published = events.index(("rename", trial.digest[:32]))
+    assert [("sync", name) for name in ("predictions.npz", "weights.npz", "result.json", "trial")] == events[:published]
+    assert [("sync", store._place(trial).parent.name)] == events[published + 1 :]
+
+
 def test_a_damaged_result_is_named_and_kept(store, trial, make_result):
-    """The error says which folder to delete; nothing is deleted by itself."""
+    """The error says which it is, what is wrong with it, and the command for it."""
     store.save(trial, make_result(), WEIGHTS)
     (file,) = store.folder.glob("results/*/*/predictions.npz")
     file.write_bytes(file.read_bytes()[:100])
 
-    with pytest.raises(StoreError, match=rf"{file.parent}.*delete that folder"):
+    with pytest.raises(StoreError, match=rf"{file.parent}.*predictions.npz has 100 bytes.*tlbench doctor"):
         store.load(trial)
     assert file.exists()
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 import subprocess
-import tempfile
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ import filelock
 
 from tlbench.environment import Surroundings
 from tlbench.errors import ConfigurationError, StoreError
+from tlbench.publishing import publish
 from tlbench.results import Scores
 
 
@@ -260,11 +260,7 @@ def save(run: Run, folder: Path) -> Path:
         with filelock.FileLock(place / ".lock"):
             number = max((_number(path) for path in _saved(place)), default=0) + 1
             path = place / f"{number:04}_{name}.json"
-            with tempfile.NamedTemporaryFile(
-                "w", dir=place, prefix=".unfinished-", delete=False, encoding="utf-8"
-            ) as file:
-                file.write(run.text())
-            Path(file.name).replace(path)
+            publish(path, run.text())
     except OSError as error:
         msg = f"The run cannot be saved in {place}; choose another folder with --tlbench-store. Received: {error}"
         raise StoreError(msg) from error

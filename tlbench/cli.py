@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import signal
+import threading
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +15,7 @@ import click
 
 from tabulate import tabulate
 
-from tlbench import __version__, backends, baselines, environment, fingerprint
+from tlbench import __version__, backends, baselines, doctor, environment, fingerprint
 from tlbench.comparison import FailOn, compare
 from tlbench.errors import ConfigurationError, EnvironmentFailure, TlbenchError
 from tlbench.isolation import Requirements, released_versions
@@ -23,7 +26,7 @@ from tlbench.upgrade import Question, Suite, find_first_change, upgrade
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tlbench.baselines import Run
 
@@ -208,6 +211,26 @@ def report_command(results: Path, folder: Path | None, mlflow: str | None, tenso
         click.echo(line)
 
 
+@main.command("doctor")
+@store_option
+@click.option(
+    "--repair", is_flag=True, help="Set damaged results aside and remove leftovers; no result is ever deleted."
+)
+@click.pass_context
+def doctor_command(ctx: click.Context, store: Path, *, repair: bool) -> None:
+    """Check a whole store: every result of every environment, saved runs, and what interrupted runs have left.
+
+    Exit status: 0 where all is well, 1 where something was found, repaired or not, 2 where it could not look.
+    """
+    examination = doctor.examine(store, repair=repair)
+    if examination.findings:
+        rows = [(str(found.path), found.problem, found.outcome) for found in examination.findings]
+        click.echo(tabulate(rows, ("where", "what", "done" if repair else "remedy"), disable_numparse=True))
+        click.echo()
+    click.echo(examination.summary)
+    ctx.exit(REGRESSED if examination.findings else SAFE)
+
+
 @main.command("fingerprint")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
 @click.option(
@@ -234,6 +257,26 @@ def fingerprint_command(ctx: click.Context, save: Path | None, other: Path | Non
         agreement = fingerprint.compare(expected, taken)
         click.echo(f"{expected.environment} -> here: {agreement}")
         ctx.exit(SAFE if agreement.same else REGRESSED)
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a study as Ctrl-C does, with all processes that it has started, and exit status 2."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    # Python lets its main thread alone choose what a signal does.
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, interrupt) if in_main else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
+        raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -300,19 +343,17 @@ def upgrade_command(
     Each is a set of requirements in quotes, for instance "keras==3.12.4" or "tensorflow==2.19.1 keras==3.10". Two
     environments are made with uv; finished trials are kept, so that an interrupted upgrade goes on where it was.
 
-    Exit status: 0 where it is safe, 1 where something has regressed, 2 where one side could not be installed or run, 3
-    where both sides are the same measurements.
+    Exit status: 0 where it is safe, 1 where something has regressed, 2 where one side could not be installed or run, or
+    where it was interrupted, 3 where both sides are the same measurements.
     """
     fail_on = FailOn.parse(fail)
     sides = Requirements.parse(old, backend, extra), Requirements.parse(new, backend, extra)
     try:
-        comparison = upgrade(*sides, suite)
+        with _ending_on_sigterm():
+            comparison = upgrade(*sides, suite)
     except EnvironmentFailure as failure:
         click.echo(f"could not run: {failure}")
         ctx.exit(COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
-        raise
     click.echo(comparisons.describe(comparison_record(comparison, fail_on), style))
     ctx.exit(STATUS[comparison.outcome(fail_on)])
 
@@ -348,7 +389,8 @@ def bisect_command(
 
     Runs stay in the store, so that no version is run twice.
 
-    Exit status: 0 where nothing changes, 1 where the version was found, 2 where the ends could not be run.
+    Exit status: 0 where nothing changes, 1 where the version was found, 2 where the ends could not be run, or where it
+    was interrupted.
     """
     if (claim is None) == (metric is None):
         msg = f"Give either --claim or --metric. Received: --claim {claim}, --metric {metric}"
@@ -360,7 +402,8 @@ def bisect_command(
         return Requirements((f"{package}=={version}",), backend, extra)
 
     try:
-        found = find_first_change(listed, requirements, suite, question)
+        with _ending_on_sigterm():
+            found = find_first_change(listed, requirements, suite, question)
     except EnvironmentFailure as failure:
         click.echo(f"could not run: {failure}")
         ctx.exit(COULD_NOT_RUN)

@@ -29,6 +29,31 @@ class StoreError(TlbenchError):
     """The store cannot be read or written."""
 
 
+class DamagedError(StoreError):
+    """A stored result is not what was stored; whoever finds it sets it aside and trains it again.
+
+    Attributes:
+        place: Its folder.
+        reason: What is wrong with it, in a phrase.
+    """
+
+    def __init__(self, place: Path, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place = place
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """One line, with the remedy."""
+        return (
+            f"The stored result {self.place} is damaged: {self.reason}; `tlbench doctor --repair` sets it aside, and "
+            "the next run trains it again."
+        )
+
+
+class UnwritableError(StoreError):
+    """The store cannot be written: the disk is full or read-only, or the folder is somebody else's."""
+
+
 class TrainingError(TlbenchError):
     """A training run broke a rule that its result rests on."""
 

@@ -37,6 +37,10 @@ OF_INSTALLER = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json",
 COMPLETE = "complete.json"
 
 
+# What a process that is ended may still need to end its own, and to say how far it was.
+LAST_WORDS_SECONDS = 60
+
+
 @dataclass(frozen=True)
 class Requirements:
     """What an environment has.
@@ -227,7 +231,12 @@ def _run(
                 listen(line.rstrip("\n"))
         except BaseException:
             # Ctrl-C, for one: what it has finished is kept, and nothing goes on behind the user's back.
-            process.terminate()
+            try:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    file.write(process.communicate(timeout=LAST_WORDS_SECONDS)[0] or "")
+            finally:
+                process.kill()
             raise
     if process.returncode not in accept:
         raise EnvironmentFailure(str(environment.requirements), step, log, "".join(output))

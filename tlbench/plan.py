@@ -109,6 +109,13 @@ class Schedule:
         self._unfinished -= failed
         return tuple(dropped)
 
+    def abandon(self) -> tuple[Trial, ...]:
+        """Drop all that waits; returns it."""
+        dropped = tuple(self._waiting.values())
+        self._waiting.clear()
+        self._unfinished -= {trial.digest for trial in dropped}
+        return dropped
+
     def lost(self, worker: int) -> None:
         """A worker is gone, and its compiled networks with it."""
         self._compiled.pop(worker, None)

@@ -8,6 +8,8 @@ import inspect
 import pickle
 import re
 import shlex
+import signal
+import threading
 import warnings
 
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
-from tlbench.errors import ConfigurationError, DataError, SinkError, StoreError, TlbenchError
+from tlbench.errors import ConfigurationError, DataError, SinkError, StoreError, TlbenchError, UnwritableError
 from tlbench.plan import ordered
 
 
@@ -346,6 +348,7 @@ class _Shared:
     claims: list[Verdict] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 class Plugin:
@@ -375,6 +378,11 @@ class Plugin:
         self._repeated: list[str] = []
         self._remarks: list[str] = []
         self._stopwatch: Stopwatch | None = None
+        # What tests have failed for already that is no fault of theirs.
+        self._refusals: set[str] = set()
+        self._pytest_session: pytest.Session | None = None
+        self._ending = False
+        self._restore_sigterm: Callable[[], object] = lambda: None
 
     # The run, in the order in which pytest calls it.
 
@@ -418,7 +426,7 @@ class Plugin:
             _check_names([*self._shared.tables, *self._shared.figures])
             self._plan = ordered(trials)
             self._shared.trials = {trial.digest: trial for trial in self._plan}
-            if not self._options.plan and any(trial not in self.session.store for trial in self._plan):
+            if not self._options.plan and self._missing:
                 self.session.store.prepare()
         for difference in self.session.warnings:
             self._config.issue_config_time_warning(DataWarning(difference), stacklevel=2)
@@ -451,9 +459,11 @@ class Plugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Hand a worker's verdicts to the controller, which saves the run and compares it."""
+        self._pytest_session, self._ending = session, True
         if "_runner" in vars(self):
             self._runner.close()
         if self._worker:
+            self._shared.remarks = self._remarks
             shared = base64.b64encode(pickle.dumps(self._shared)).decode()
             self._config.workeroutput["tlbench"] = shared  # type: ignore[attr-defined]
             return
@@ -482,10 +492,20 @@ class Plugin:
             self._shared.arms |= shared.arms
             self._shared.tables = self._shared.tables or shared.tables
             self._shared.figures = self._shared.figures or shared.figures
+            self._remarks += [remark for remark in shared.remarks if remark not in self._remarks]
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_keyboard_interrupt(self) -> None:
+        """Finish what is left to say, whoever asks once more."""
+        self._ending = True
+
+    def pytest_unconfigure(self) -> None:
+        """Leave the process as it was."""
+        self._restore_sigterm()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Print plan, tables, figures and verdicts, and write them."""
-        if self._worker or self._config.option.collectonly:
+        # Where the run was refused, its one message is all that there is to say.
+        if self._worker or self._config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
         if self._options.plan:
             self._print_plan(terminalreporter)
@@ -497,17 +517,14 @@ class Plugin:
         shared = self._shared
         if not (shared.claims or shared.tables or shared.figures):
             self._print_outcome(terminalreporter)
+            for remark in self._remarks:
+                terminalreporter.write_line(f"Note: {remark}")
             return
         with _usage_errors():
-            from tlbench.report import files
-            from tlbench.session import near
-
             report = self._report()
             _print_report(terminalreporter, report)
             self._print_outcome(terminalreporter)
-            files.write(report, self._options.report)
-            self.session.store.keep_report(report.text())
-            terminalreporter.write_line(f"The report is {near(self._options.report / files.PAGE)}")
+            self._write(terminalreporter, report)
             self._send(terminalreporter, report)
         if self._compared:
             terminalreporter.section("tlbench comparison")
@@ -533,7 +550,8 @@ class Plugin:
     def result(self, trial: Trial) -> Result:
         """A trial's result, trained where it is not stored."""
         if trial.digest not in self._results:
-            self._results[trial.digest] = self._runner.result(trial)
+            with self._refused_once():
+                self._results[trial.digest] = self._runner.result(trial)
         return self._results[trial.digest]
 
     def judge(self, claim: Claim) -> Verdict:
@@ -563,6 +581,7 @@ class Plugin:
 
     @cached_property
     def _runner(self) -> Runner:
+        self._end_on_sigterm()
         runner = self.session.runner(self._listener(), self._remarks.append)
         # The whole plan, when the first test asks for some of it: only then are trials that share a network known.
         runner.prepare(self._plan)
@@ -571,7 +590,35 @@ class Plugin:
     def _train_all(self, trials: Iterable[Trial]) -> None:
         wanted = ordered(trials)
         self._shared.trials |= {trial.digest: trial for trial in wanted}
-        self._runner.train_all(wanted)
+        with self._refused_once():
+            self._runner.train_all(wanted)
+
+    @contextlib.contextmanager
+    def _refused_once(self) -> Iterator[None]:
+        """Fail one test, in a line, for what the store has against all of them; the others are skipped."""
+        try:
+            yield
+        except StoreError as error:
+            told = "unwritable" if isinstance(error, UnwritableError) else str(error)
+            if told in self._refusals:
+                msg = "not trained, for the reason that another test has failed for"
+                raise pytest.skip.Exception(msg) from None
+            self._refusals.add(told)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None  # All that led to it is in the message.
+
+    def _end_on_sigterm(self) -> None:
+        """End as Ctrl-C does, should the system or a scheduler end the run: what is finished is kept and told."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+
+        def interrupt(_number: int, _frame: object) -> None:
+            if not self._ending:
+                self._ending = True
+                msg = "SIGTERM; finished trials are kept, and the same command goes on from there"
+                raise KeyboardInterrupt(msg)
+
+        before = signal.signal(signal.SIGTERM, interrupt)
+        self._restore_sigterm = lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
     @property
     def _more_seeds(self) -> str:
@@ -637,7 +684,7 @@ class Plugin:
 
     @property
     def _missing(self) -> tuple[Trial, ...]:
-        return tuple(trial for trial in self._plan if trial not in self.session.store)
+        return self.session.store.missing(self._plan)
 
     @cached_property
     def _timings(self) -> tuple[Timing, ...]:
@@ -670,7 +717,10 @@ class Plugin:
     def _stored(self, trial: Trial) -> Result | None:
         if trial.digest in self._results:
             return self._results[trial.digest]
-        return self.session.store.load(trial) if trial in self.session.store else None
+        try:
+            return self.session.store.load(trial) if trial in self.session.store else None
+        except StoreError:  # A test has failed for it; what remains is told without it.
+            return None
 
     def _report(self) -> Report:
         from tlbench import __version__, baselines
@@ -698,6 +748,25 @@ class Plugin:
         )
         return printable(report)
 
+    def _write(self, reporter: pytest.TerminalReporter, report: Report) -> None:
+        from tlbench.report import files
+        from tlbench.session import near
+
+        problem: TlbenchError | None = None
+        try:
+            self.session.store.keep_report(report.text())
+        except StoreError as error:
+            problem = error
+        try:
+            files.write(report, self._options.report)
+            reporter.write_line(f"The report is {near(self._options.report / files.PAGE)}")
+        except ConfigurationError as error:
+            problem = error
+        if problem is not None:
+            reporter.write_line(str(problem), red=True)
+            if self._pytest_session is not None and self._pytest_session.exitstatus == pytest.ExitCode.OK:
+                self._pytest_session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
     def _send(self, reporter: pytest.TerminalReporter, report: Report) -> None:
         from tlbench.report import sinks
 
@@ -723,6 +792,7 @@ class Plugin:
             )
             raise ConfigurationError(msg)
         (trial,) = found
+        self._end_on_sigterm()
         stored = self._stored(trial)
         result = self.session.repeat(trial, self._listener(), self._remarks.append)
         name = self._labels.get(trial.digest, ["source"])[0]
@@ -777,7 +847,11 @@ class Plugin:
             why = "it failed the comparison" if outcome == "failed" else "nothing of it, or too little, was measured"
             lines.append(f"Not saved as {options.save!r}, since {why}.")
         elif options.save:
-            lines.append(f"Saved as {baselines.save(run, options.baselines)}")
+            try:
+                lines.append(f"Saved as {baselines.save(run, options.baselines)}")
+            except StoreError as error:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                lines.append(f"Not saved: {error}")
         return lines
 
     def _command_to_accept(self, name: str) -> str:
@@ -805,9 +879,11 @@ class Plugin:
             return
         missing = self._missing
         forecast = self._forecast(missing)
-        stored = self.session.store.__contains__
-        reporter.write_line(describe(self._plan, self._labels, stored, forecast))
+        reporter.write_line(describe(self._plan, self._labels, lambda trial: trial not in missing, forecast))
         if missing:
+            for trial in missing:
+                if reason := self.session.store.damage(trial):
+                    reporter.write_line(f"Damaged, and to be trained again: {trial.digest[:12]} ({reason})")
             reporter.write_line(describe_forecast(forecast, self.session.peak_memory(missing)))
 
     def _print_outcome(self, reporter: pytest.TerminalReporter) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import ml_dtypes  # noqa: F401 - teaches NumPy the type bfloat16.
 import numpy as np
 
-from tlbench.errors import TrainingError
+from tlbench.errors import UnwritableError
 
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class PrefixCache:
                     f"The output of a frozen prefix, {size(shape, dtype)} bytes, cannot be kept in {self._folder}: "
                     f"{error}. Make room, choose another folder with --tlbench-store, or add --tlbench-no-prefix-cache."
                 )
-                raise TrainingError(msg) from error
+                raise UnwritableError(msg) from error
 
 
 def size(shape: tuple[int, ...], dtype: str) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tlbench import backends
-from tlbench.errors import ConfigurationError
+from tlbench.errors import ConfigurationError, DamagedError, StoreError, UnwritableError
 from tlbench.plan import ordered
+from tlbench.store import DAMAGED
 from tlbench.trials import ImageNet, Random
 
 
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from tlbench.store import Store
     from tlbench.transfer import Weights
     from tlbench.trials import Trial
+
+
+# How often a plan is taken up again where a source turns out to be damaged while it is used.
+ATTEMPTS = 3
 
 
 class Listener(Protocol):
@@ -141,17 +148,20 @@ class Executor(Protocol):
 
 
 class Runner:
-    """Brings about the results that are asked for.
+    """Brings about the results that are asked for; those that are damaged it sets aside and has trained again.
 
     Args:
         store: Where results are kept.
         executor: Trains what it lacks.
+        warn: Is told, in a sentence, which results were damaged.
     """
 
-    def __init__(self, store: Store, executor: Executor) -> None:
+    def __init__(self, store: Store, executor: Executor, warn: Callable[[str], None] = lambda _sentence: None) -> None:
         self._store = store
         self._executor = executor
+        self._warn = warn
         self._failures: dict[str, Exception] = {}
+        self._unwritable: UnwritableError | None = None
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -163,20 +173,32 @@ class Runner:
         self._executor.close()
 
     def result(self, trial: Trial) -> Result:
-        """The result of a trial, which is trained, after its source, if the store lacks it."""
+        """The result of a trial, which is trained, after its source, if the store lacks it or has it damaged."""
+        self.train_all([trial])
+        with contextlib.suppress(DamagedError):  # It was whole a moment ago.
+            return self._store.load(trial)
         self.train_all([trial])
         return self._store.load(trial)
 
     def prepare(self, trials: Iterable[Trial]) -> None:
         """Train what the store lacks of some trials and their sources.
 
-        What goes wrong with a trial is kept for whoever asks for that trial.
+        What goes wrong with a trial is kept for whoever asks for that trial. Once the store could not be written, the
+        rest is not trained.
         """
-        missing = [
-            trial for trial in ordered(trials) if trial.digest not in self._failures and trial not in self._store
-        ]
-        if missing:
-            self._failures |= self._executor.run(missing)
+        wanted = ordered(trials)
+        for attempts_left in reversed(range(ATTEMPTS)):
+            missing = [trial for trial in self._store.missing(wanted) if trial.digest not in self._failures]
+            missing = self._with_room(missing)
+            if not missing:
+                return
+            failures = self._executor.run(missing)
+            # A source that was damaged after it had been looked at is worth another attempt.
+            again = {digest for digest, error in failures.items() if attempts_left and isinstance(error, DamagedError)}
+            self._fail({digest: error for digest, error in failures.items() if digest not in again})
+            if not again:
+                return
+            self._store.look_again()
 
     def train_all(self, trials: Iterable[Trial]) -> None:
         """Make sure that the store has some trials and their sources.
@@ -189,3 +211,34 @@ class Runner:
         for trial in ordered(trials):
             if failure := self._failures.get(trial.digest):
                 raise failure
+
+    def _fail(self, failures: Mapping[str, Exception]) -> None:
+        for digest, error in failures.items():
+            if isinstance(error, UnwritableError):
+                # Several processes may have met it, each with another file.
+                error = self._unwritable = self._unwritable or error  # noqa: PLW2901
+            self._failures[digest] = error
+
+    def _with_room(self, missing: Iterable[Trial]) -> list[Trial]:
+        """Those of some missing trials whose result can be stored, damaged ones having been set aside."""
+        ready: list[Trial] = []
+        reasons: dict[str, str] = {}
+        for trial in missing:
+            if self._unwritable is not None:
+                self._fail({trial.digest: self._unwritable})
+                continue
+            try:
+                reason = self._store.set_aside(trial)
+            except StoreError as error:
+                self._fail({trial.digest: error})
+                continue
+            ready.append(trial)
+            if reason:
+                reasons[trial.digest[:12]] = reason
+        if reasons:
+            counted = "1 stored result was" if len(reasons) == 1 else f"{len(reasons)} stored results were"
+            self._warn(
+                f"{counted} damaged, and trained again; what was there is kept in the store's folder {DAMAGED}: "
+                f"{'; '.join(f'{digest} ({reason})' for digest, reason in reasons.items())}."
+            )
+        return ready

@@ -144,7 +144,7 @@ class Session:
         executor: Executor = Inline(LocalTraining(setup, listener), self.graph)
         if (count := self.options.processes) > 1:
             executor = Processes(count, _threads(count), setup, self.graph, listener, executor, warn)
-        return Runner(self.store, executor)
+        return Runner(self.store, executor, warn)
 
     def graph(self, trial: Trial) -> Graph:
         """What the trial shares with those that share its compiled network."""
@@ -203,7 +203,11 @@ def _make_trainer(environment: Environment, folder: Path | None) -> Trainer:
     from tlbench.training import Trainer
 
     device_arrays = DeviceArrays(bytes_) if (bytes_ := capacity_bytes(environment.device)) else None
-    return Trainer(environment, PrefixCache(folder=folder) if folder is not None else None, device_arrays)
+    try:
+        prefix_cache = PrefixCache(folder=folder) if folder is not None else None
+    except OSError:  # Where nothing can be written, memory is left.
+        prefix_cache = PrefixCache()
+    return Trainer(environment, prefix_cache, device_arrays)
 
 
 def _make_reference_trainer(environment: Environment) -> Trainer:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from tlbench.errors import UnwritableError
 from tlbench.plan import Schedule
 
 
@@ -55,13 +56,16 @@ class Inline:
 
     def _done(self, trial: Trial, failures: dict[str, Exception], *, wait: bool) -> bool:
         # False where another process is at it, or at its source.
+        if refusal := next((error for error in failures.values() if isinstance(error, UnwritableError)), None):
+            failures[trial.digest] = refusal  # Trained, it would be lost.
+            return True
         if trial.source is not None and trial.source.digest in failures:
             failures[trial.digest] = failures[trial.source.digest]
             return True
-        if trial.source is not None and trial.source not in self._local.store and not wait:
-            return False
         try:
-            with self._local.store.lock(trial).acquire(blocking=wait):
+            if trial.source is not None and trial.source not in self._local.store and not wait:
+                return False
+            with self._local.store.lock(trial, wait=wait):
                 self._local.train(trial)
         except filelock.Timeout:
             return False

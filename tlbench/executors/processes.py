@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import joblib
 
 from tlbench import backends
-from tlbench.errors import TrainingError
+from tlbench.errors import TrainingError, UnwritableError
 from tlbench.plan import Schedule
 from tlbench.runner import LocalTraining
 
@@ -123,7 +123,9 @@ class Processes:
                 number = busy[connection]  # type: ignore[index]
                 trial = self._workers[number].trial
                 if trial is not None and (failure := self._hear(number, trial, schedule)):
-                    for concerned in (trial, *schedule.failed(trial)):
+                    # What is trained for a store that cannot be written is lost.
+                    refused = schedule.abandon() if isinstance(failure, UnwritableError) else ()
+                    for concerned in (trial, *schedule.failed(trial), *refused):
                         failures[concerned.digest] = failure
 
     def _hand_out(self, schedule: Schedule) -> None:
@@ -175,7 +177,7 @@ class Processes:
             dataset.digest  # noqa: B018 - goes along, so that nobody computes it again.
         try:
             joblib.dump(self._setup, Path(folder.name) / "setup")
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        except (pickle.PicklingError, AttributeError, TypeError, OSError) as error:
             folder.cleanup()
             raise _CannotShareError(error) from error
         return folder

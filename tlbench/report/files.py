@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
+from tlbench.publishing import publish
 from tlbench.report import comparisons, html, latex, markdown
 from tlbench.report.drawing import picture
 from tlbench.report.escaping import one_line
@@ -38,7 +39,7 @@ def write(report: Report, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # First, so that the rest can be made again from it, whatever becomes of it.
-        _write(folder / RESULTS, report.text())
+        publish(folder / RESULTS, report.text())
         for table in report.tables:
             name = file_name(table.name)
             _write(folder / f"{name}.md", markdown.table(table) + "\n")
