@@ -24,9 +24,9 @@ import numpy as np
 from tabulate import tabulate
 
 from tlbench.errors import StoreError
-from tlbench.judging import LEVEL
+from tlbench.judging import LEVEL, Sample, estimates
 from tlbench.report import content
-from tlbench.statistics import holm, p_value
+from tlbench.statistics import holm
 
 
 if TYPE_CHECKING:
@@ -126,8 +126,12 @@ def _shares(
 ) -> dict[str, float]:
     decided: Counter[str] = Counter()
     for choice in choices:
-        samples = zip(claims, differences[:, choice], strict=True)
-        adjusted = holm([p_value(sample, claim.threshold, side) for claim, sample in samples])
+        samples = [
+            Sample(tuple(values), claim.unit, claim.scale)
+            for claim, values in zip(claims, differences[:, choice], strict=True)
+        ]
+        found = zip(claims, estimates(samples), strict=True)
+        adjusted = holm([estimate.p(claim.threshold, side) for claim, estimate in found])
         decided.update(claim.name for claim, p in zip(claims, adjusted, strict=True) if p <= LEVEL)
     return {claim.name: decided[claim.name] / len(choices) for claim in claims}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
+from tlbench.claims import Unit
 from tlbench.environment import Surroundings
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.publishing import publish
@@ -69,6 +70,8 @@ class SavedClaim:
         on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
         measurements: By seed, those it rests on: digest and run of each trial. Empty in runs that an older version of
             tlbench saved.
+        unit: Of the differences, see `tlbench.claims.Quantity`, as the next.
+        scale: ...
     """
 
     name: str
@@ -81,6 +84,8 @@ class SavedClaim:
     seeds_needed: int | None
     on_macro_f1: SavedClaim | None
     measurements: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    unit: Unit = "percent"
+    scale: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,8 @@ def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | Non
             for seed in verdict.differences
             if result is not None
         },
+        unit=verdict.claim.difference.unit,
+        scale=verdict.claim.difference.scale,
     )
 
 

@@ -19,6 +19,7 @@ from tlbench import __version__, backends, baselines, doctor, environment, finge
 from tlbench.comparison import FailOn, compare
 from tlbench.errors import ConfigurationError, EnvironmentFailure, TlbenchError
 from tlbench.isolation import Requirements, released_versions
+from tlbench.power import POWER, noises
 from tlbench.report import comparisons, content, files, sinks
 from tlbench.report.gathering import comparison_record
 from tlbench.store import LAST_REPORT
@@ -97,6 +98,65 @@ def _named(reference: str, store: Path) -> Run:
         msg = f"No saved run is called so in {folder}; there are: {names}. Received: {reference!r}"
         raise ConfigurationError(msg)
     return baselines.load(found.path)
+
+
+def _numbers(_ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) <= 0:
+        msg = f"{parameter.opts[0]} takes positive numbers, separated by commas. Received: {text!r}"
+        raise ConfigurationError(msg)
+    return found
+
+
+@main.command("power")
+@click.argument("run")
+@store_option
+@click.option(
+    "--effect",
+    "effects",
+    default="1,2,5",
+    show_default=True,
+    metavar="A,B,...",
+    callback=_numbers,
+    help="Distances from a claim's threshold: in points of claims about shares, in thousandths of others.",
+)
+@click.option("--seeds", default="3,4,5,8,12", show_default=True, metavar="A,B,...", callback=_numbers)
+@click.option("--power", type=click.FloatRange(0.06, 0.99), default=POWER, show_default=True, help="Chance to decide.")
+def power_command(run: str, store: Path, effects: tuple[float, ...], seeds: tuple[float, ...], power: float) -> None:
+    """Say how many seeds decide which difference, from the noise of RUN: a saved NAME, a NUMBER or a PATH.
+
+    Each claim is planned among all claims of the run, at the level of Holm's first step. The noise is an estimate from
+    the run's own few seeds: a guide to plan with, no promise.
+    """
+    claims = _named(run, store).claims
+    found = noises(claims)
+    counts = [int(count) for count in seeds if count >= 2]
+    if len(counts) < len(seeds):
+        msg = f"--seeds takes numbers from 2. Received: {', '.join(f'{count:g}' for count in seeds)}"
+        raise ConfigurationError(msg)
+    rows = []
+    for noise in found:
+        scale = 100 if noise.unit == "percent" else 1000
+        needed = [noise.seeds_for(effect / scale, power) for effect in effects]
+        rows.append(
+            (
+                noise.name.removeprefix("test_"),
+                f"{scale * noise.deviation:.1f}",
+                *(f"{scale * noise.smallest_difference(count, power):.1f}" for count in counts),
+                *(str(count or "over 1000") for count in needed),
+            )
+        )
+    headings = ("claim", "sd between seeds", *(f"{count} seeds" for count in counts), *(f"for {e:g}" for e in effects))
+    align = ("left", *("right",) * (len(headings) - 1))
+    click.echo(tabulate(rows, headings, disable_numparse=True, colalign=align))
+    click.echo(
+        f"\nUnder a number of seeds, the smallest distance from the threshold that they decide with a chance of "
+        f"{power:.0%} among {len(claims)} claims; under a distance, how many seeds it takes. In points for claims "
+        "about shares, in thousandths for others."
+    )
 
 
 @main.command("list")

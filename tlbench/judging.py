@@ -89,6 +89,45 @@ def judge(
     return [replace(family.verdicts[i], also=other.verdicts.get(i)) for i in range(len(claims))]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """The differences of a claim.
+
+    Attributes:
+        differences: A number for each seed, two or more.
+        unit: Of the claim; see `tlbench.claims.Quantity`, as the next.
+        scale: ...
+    """
+
+    differences: tuple[float, ...]
+    unit: str
+    scale: float
+
+
+def estimates(samples: Sequence[Sample]) -> list[Estimate]:
+    """How well the mean difference of each of a run's claims is known; claims of a unit know their noise together.
+
+    Args:
+        samples: Of all claims that are judged together.
+
+    Returns:
+        An estimate for each, with a variance moderated by `tlbench.statistics.moderate_with_care`.
+    """
+    of_unit: defaultdict[str, list[int]] = defaultdict(list)
+    for number, sample in enumerate(samples):
+        of_unit[sample.unit].append(number)
+    found: dict[int, Estimate] = {}
+    for numbers in of_unit.values():
+        values = [np.array(samples[number].differences) for number in numbers]
+        # On the scale of a single score: a sum of four is noisier than one of two.
+        scales = np.array([samples[number].scale or 1.0 for number in numbers])
+        variances = np.array([value.var(ddof=1) for value in values]) / scales
+        variances, degrees = moderate_with_care(variances, [value.size - 1.0 for value in values])
+        for number, value, variance, known in zip(numbers, values, variances * scales, degrees, strict=True):
+            found[number] = Estimate.of(value, float(variance), float(known))
+    return [found[number] for number in range(len(samples))]
+
+
 class _Family:
     """Claims that share a level.
 
@@ -135,21 +174,14 @@ class _Family:
 
     def _estimates(self) -> dict[int, Estimate]:
         """Of each claim that has two seeds or more; those of a unit know more of their noise together."""
-        of_unit: defaultdict[str, list[int]] = defaultdict(list)
-        for key, evidence in self._evidence.items():
-            if evidence.estimable:
-                of_unit[evidence.claim.difference.unit].append(key)
-        found = {}
-        for keys in of_unit.values():
-            samples = [np.array(list(self._evidence[key].differences.values())) for key in keys]
-            # On the scale of a single score: a sum of four is noisier than one of two.
-            scales = np.array([self._claims[key].difference.scale for key in keys])
-            scales[scales == 0] = 1.0
-            variances = np.array([sample.var(ddof=1) for sample in samples]) / scales
-            variances, degrees = moderate_with_care(variances, [sample.size - 1.0 for sample in samples])
-            for key, sample, variance, known in zip(keys, samples, variances * scales, degrees, strict=True):
-                found[key] = Estimate.of(sample, float(variance), float(known))
-        return found
+        samples = {
+            key: Sample(
+                tuple(evidence.differences.values()), evidence.claim.difference.unit, evidence.claim.difference.scale
+            )
+            for key, evidence in self._evidence.items()
+            if evidence.estimable
+        }
+        return dict(zip(samples, estimates(tuple(samples.values())), strict=True))
 
     def _corrected(self, outcome: str, p_values: Mapping[int, float], level: float) -> dict[int, _Corrected]:
         """By Holm, among all claims that are not decided in this direction yet."""

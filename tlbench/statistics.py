@@ -175,6 +175,58 @@ def sample_size(
     return bisect.bisect_left(range(size), power, lo=2, key=reached)
 
 
+def _power(effect: float, size: int, level: float, degrees: float) -> float:
+    from statsmodels.stats.power import TTestPower
+
+    return float(TTestPower().power(effect, size, level, df=degrees, alternative="larger"))
+
+
+def smallest_effect(size: int, level: float, power: float, degrees: float) -> float:
+    """The smallest effect that a one-sided t test of so many observations finds.
+
+    Args:
+        size: Number of observations, at least 2.
+        level: Of the test.
+        power: Chance that the test rejects, between `level` and 1.
+        degrees: Degrees of freedom of the standard deviation.
+
+    Returns:
+        In standard deviations of an observation.
+    """
+    from scipy.optimize import brentq
+
+    # From below, since the power of an effect far above what is needed is no number in scipy.
+    highest = 0.5
+    while not _power(highest, size, level, degrees) >= power:
+        highest *= 1.5
+    return float(brentq(lambda effect: _power(effect, size, level, degrees) - power, 0.0, highest))
+
+
+def size_to_decide(effect: float, level: float, power: float, degrees: float, most: int = 1000) -> int | None:
+    """How many observations a one-sided t test takes to find an effect.
+
+    Args:
+        effect: In standard deviations of an observation, positive.
+        level: Of the test.
+        power: Chance that the test rejects.
+        degrees: Degrees of freedom of the standard deviation for each observation but the first.
+        most: The largest answer.
+
+    Returns:
+        The smallest size, None if it is above `most`.
+    """
+
+    def reached(size: int) -> float:
+        return _power(effect, size, level, degrees * (size - 1))
+
+    size = 2
+    while size < most and not reached(size) >= power:
+        size = min(2 * size, most)
+    if not reached(size) >= power:
+        return None
+    return bisect.bisect_left(range(size), power, lo=2, key=reached)
+
+
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """P-values adjusted for their number: comparing them with a level keeps the chance of any false rejection below it.
 

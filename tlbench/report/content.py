@@ -75,6 +75,7 @@ class ClaimRecord:
         on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
         own_low: Lower end of Student's 90 % interval of the claim by itself; None where it has none.
         own_high: Upper end.
+        scale: Of the noise of its difference, see `tlbench.claims.Quantity`.
     """
 
     name: str
@@ -104,6 +105,7 @@ class ClaimRecord:
     on_macro_f1: ClaimRecord | None
     own_low: float | None = None
     own_high: float | None = None
+    scale: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def claim_record(verdict: Verdict) -> ClaimRecord:
         on_macro_f1=claim_record(verdict.also) if verdict.also else None,
         own_low=finite(own.low) if own else None,
         own_high=finite(own.high) if own else None,
+        scale=claim.difference.scale,
     )
 
 
