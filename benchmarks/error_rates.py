@@ -4,13 +4,17 @@
 
 Studies are drawn, not trained: twelve claims as dependent as the study's, which share arms, with standard deviations
 between seeds as stored runs have found them, or all alike, or one of them three times the others'. Each is judged by
-the very code of a run, with variances of each claim by itself, moderated (Smyth 2004), and moderated with care as runs
-do. Then the study's own differences are judged under several numbers of seeds, with looks and without.
+the very code of a run, with variances of each claim by itself, moderated (Smyth 2004), and moderated with care, as
+runs do up to four seeds. Then the study's own differences are judged under several numbers of seeds, with looks and
+without.
 """
 
 from __future__ import annotations
 
+import math
+
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -75,7 +79,7 @@ SCALES = (WEIGHTS**2).sum(axis=1)
 JUDGES: dict[str, Callable[..., tuple[NDArray[np.float64], NDArray[np.float64]]]] = {
     "by itself": lambda variances, degrees: (np.asarray(variances), np.asarray(degrees)),
     "moderated": moderate,
-    "with care": moderate_with_care,
+    "with care": partial(moderate_with_care, most_degrees=math.inf),
 }
 
 # Numbers of seeds at the first look and at the most.

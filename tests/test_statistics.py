@@ -220,24 +220,25 @@ def test_moderated_variances_solve_smyths_equations():
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.integers(1, 10))
 def test_moderation_with_care_never_makes_a_variance_smaller(variances, degrees):
-    """Nor does it add more than half of a variance's own degrees of freedom."""
+    """Nor does it add more than half of a variance's own degrees of freedom; more than three degrees get nothing."""
     moderated, known = moderate_with_care(variances, [degrees] * len(variances))
 
     assert (moderated >= variances).all()
     assert (known >= degrees).all()
     assert (known <= 1.5 * degrees).all()
+    assert degrees <= 3 or (variances, [degrees] * len(variances)) == (list(moderated), list(known))
 
 
 def test_moderation_with_care_draws_small_variances_up():
     """By what `moderate` finds they have in common, as if half as many more observations had told it."""
     variances = [1.0, 2.0, 4.0]
-    moderated, degrees = moderate(variances, [4.0] * 3)
-    common = (degrees * moderated - 4 * np.array(variances)) / (degrees - 4)
+    moderated, degrees = moderate(variances, [2.0] * 3)
+    common = (degrees * moderated - 2 * np.array(variances)) / (degrees - 2)
 
-    careful, known = moderate_with_care(variances, [4.0] * 3)
+    careful, known = moderate_with_care(variances, [2.0] * 3)
 
-    assert [6.0] * 3 == list(known)
-    assert list(np.maximum((2 * common + 4 * np.array(variances)) / 6, variances)) == pytest.approx(list(careful))
+    assert [3.0] * 3 == list(known)
+    assert list(np.maximum((common + 2 * np.array(variances)) / 3, variances)) == pytest.approx(list(careful))
     assert careful[0] > 1
     assert 4.0 == careful[2]
 

@@ -371,25 +371,32 @@ def shift(old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, paired: bool) -
 # As a share of a variance's own degrees of freedom, the most that other variances may add, see `moderate_with_care`.
 MOST_PRIOR = 0.5
 
+# Variances of more degrees of freedom, five observations or more, are left alone: by then others add too little to
+# make up for drawing small variances up. benchmarks/error_rates.py counts what either decides.
+MOST_DEGREES = 3.0
 
-def moderate_with_care(variances: ArrayLike, degrees: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+
+def moderate_with_care(
+    variances: ArrayLike, degrees: ArrayLike, most_degrees: float = MOST_DEGREES
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variances that are never smaller than they were, known a little better by what they have in common with others.
 
-    As `moderate`, but for two limits: others add at most half of a variance's own degrees of freedom, and no variance
-    is drawn below itself. Claims of a study differ in their noise far more than genes or arms do, by a factor of 17 in
-    standard deviation, and under variances that far apart tests with `moderate` alone reject too often
-    (`benchmarks/error_rates.py` counts both).
+    As `moderate`, but for three limits: others add at most half of a variance's own degrees of freedom, no variance is
+    drawn below itself, and variances that are known well enough are left alone. Claims of a study differ in their
+    noise far more than genes or arms do, by a factor of 17 in standard deviation, and under variances that far apart
+    tests with `moderate` alone reject too often (`benchmarks/error_rates.py` counts both).
 
     Args:
         variances: Of samples of normal observations, shape (m,), on one scale.
         degrees: Degrees of freedom of each, shape (m,).
+        most_degrees: Of those that others may add to.
 
     Returns:
         Variances and their degrees of freedom, each of shape (m,).
     """
     values, own = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
     moderated, known = moderate(values, own)
-    added = known - own
+    added = np.where(own <= most_degrees, known - own, 0.0)
     if not (added > 0).any():
         return values, own
     # What all variances have in common, as `moderate` found it, weighs as much as it may.
