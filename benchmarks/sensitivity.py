@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from numpy.typing import NDArray
+
     from tlbench.claims import Claim
     from tlbench.session import Session
     from tlbench.study import Study
@@ -146,8 +148,7 @@ def with_leak() -> AbstractContextManager[Any]:
     return mock.patch.object(Dataset, "parts", parts)
 
 
-def with_shuffled_labels() -> AbstractContextManager[Any]:
-    """A tenth of the training labels change places with each other."""
+def _with_training_labels(change: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> AbstractContextManager[Any]:
     original = tasks.examples
     parts = itertools.cycle(("training", "validation", "test"))
 
@@ -155,30 +156,31 @@ def with_shuffled_labels() -> AbstractContextManager[Any]:
         healthy = original(dataset, indices, task)
         if next(parts) != "training":
             return healthy
-        generator = np.random.default_rng(0)
-        rows = generator.choice(len(healthy.labels), len(healthy.labels) // 10, replace=False)
-        labels = healthy.labels.copy()
-        labels[np.sort(rows)] = labels[generator.permutation(rows)]
-        return tasks.Examples(healthy.images, healthy.indices, labels)
+        return tasks.Examples(healthy.images, healthy.indices, change(healthy.labels.copy()))
 
     return mock.patch.object(tasks, "examples", examples)
+
+
+def with_shuffled_labels() -> AbstractContextManager[Any]:
+    """A tenth of the training labels change places with each other."""
+
+    def shuffled(labels):
+        generator = np.random.default_rng(0)
+        rows = generator.choice(len(labels), len(labels) // 10, replace=False)
+        labels[np.sort(rows)] = labels[generator.permutation(rows)]
+        return labels
+
+    return _with_training_labels(shuffled)
 
 
 def with_swapped_labels() -> AbstractContextManager[Any]:
     """Half of the training images of the first label bear the second."""
-    original = tasks.examples
-    parts = itertools.cycle(("training", "validation", "test"))
 
-    def examples(dataset, indices, task):
-        healthy = original(dataset, indices, task)
-        if next(parts) != "training":
-            return healthy
-        labels = healthy.labels.copy()
-        first = np.flatnonzero(labels == 0)
-        labels[first[::2]] = 1
-        return tasks.Examples(healthy.images, healthy.indices, labels)
+    def swapped(labels):
+        labels[np.flatnonzero(labels == 0)[::2]] = 1
+        return labels
 
-    return mock.patch.object(tasks, "examples", examples)
+    return _with_training_labels(swapped)
 
 
 @contextlib.contextmanager

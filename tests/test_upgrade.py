@@ -47,13 +47,16 @@ scores = {
 claim = dict(name="c", statement="C.", threshold=0.0, outcome="refuted" if shift else "supported",
     differences={seed: 0.1 + 0.001 * seed - shift for seed in range(4)}, p=0.01, adjusted_p=0.01, seeds_needed=None,
     on_macro_f1=None)
+stored = os.environ.get("STUDY") == "is stored"
+digests = {seed: f"digest {seed}" for seed in range(4)} if stored else {}
+runs = {seed: "an earlier run" for seed in range(4)} if stored else {}
 here = dict(backend="tensorflow", backend_version="1", keras_version=keras, device="cpu", device_name="cpu",
     python_version="3")
 around = dict(environment=here, packages={"keras": keras}, platform="linux", processor="cpu", cores=2, gpus=[],
     driver=None, flags={})
 run = dict(schema_version=1, name=name, created="2026-11-24T00:00:00+00:00", tlbench_version="0", commit=None,
     header={}, surroundings=around, peak_memory_bytes=None, fingerprint=None, claims=[claim],
-    arms=[dict(arm="a", labels=["A"], description={}, digests={}, trials=scores)])
+    arms=[dict(arm="a", labels=["A"], description={}, digests=digests, trials=scores, runs=runs)])
 path = store / "baselines" / "linux_cpu_2cores" / f"0001_{name}.json"
 path.parent.mkdir(parents=True, exist_ok=True)
 path.write_text(json.dumps(run))
@@ -220,6 +223,32 @@ def test_the_command_says_safe_regressed_or_could_not_run(tmp_path):
     assert "FAILED: verdicts have changed: c" in regressed.output
     assert 2 == failed.exit_code
     assert "could not run: keras==77: install failed" in failed.output
+
+
+@pytest.mark.usefixtures("index")
+def test_sides_that_read_the_same_results_are_not_measured(tmp_path, monkeypatch):
+    """As where nothing keeps them apart: exit status 3, and a bisection that would find nothing says why."""
+    monkeypatch.setenv("STUDY", "is stored")
+    store = "--store", tmp_path / "store"
+
+    upgraded = invoke("upgrade", "keras==1.0", "keras==2.0", *store)
+    bisected = invoke("bisect", "keras", "1", "2", "--versions", "1.0,2.0", "--metric", "accuracy", *store)
+
+    assert 3 == upgraded.exit_code, upgraded.output
+    assert "NOT MEASURED: 1 of 1 arms rest on the same measurements in both runs: A; --tlbench-fresh" in upgraded.output
+    assert 2 == bisected.exit_code
+    assert "both read the same stored results. Name versions that differ, or add --fresh." in bisected.output
+
+
+@pytest.mark.usefixtures("index")
+def test_an_isolated_environment_keeps_its_results_apart(tmp_path):
+    """By its name, for all that no version of a backend says."""
+    first, second = (prepare(keras(version), tmp_path) for version in ("1.0", "2.0"))
+
+    names = [environment.variables()["TLBENCH_ENVIRONMENT"] for environment in (first, second)]
+
+    assert [first.folder.name, second.folder.name] == names
+    assert names[0] != names[1]
 
 
 @pytest.mark.usefixtures("index")

@@ -156,23 +156,11 @@ def sample_size(
     Returns:
         The smallest size, None if it is above `most`.
     """
-    from statsmodels.stats.power import TTestPower
-
     values = np.asarray(sample, dtype=np.float64)
     distance, spread = abs(values.mean() - threshold), values.std(ddof=1)
     if spread == 0:
         return 2 if distance > 0 else None
-
-    def reached(size: int) -> float:
-        return float(TTestPower().power(distance / spread, size, level, alternative="larger"))
-
-    # From below, since the power of a size far above what is needed is no number in scipy.
-    size = 2
-    while size < most and not reached(size) >= power:
-        size = min(2 * size, most)
-    if not reached(size) >= power:
-        return None
-    return bisect.bisect_left(range(size), power, lo=2, key=reached)
+    return size_to_decide(float(distance / spread), level, power, 1.0, most)
 
 
 def _power(effect: float, size: int, level: float, degrees: float) -> float:
@@ -206,7 +194,7 @@ def size_to_decide(effect: float, level: float, power: float, degrees: float, mo
     """How many observations a one-sided t test takes to find an effect.
 
     Args:
-        effect: In standard deviations of an observation, positive.
+        effect: In standard deviations of an observation; none is found that is 0.
         level: Of the test.
         power: Chance that the test rejects.
         degrees: Degrees of freedom of the standard deviation for each observation but the first.
@@ -219,6 +207,7 @@ def size_to_decide(effect: float, level: float, power: float, degrees: float, mo
     def reached(size: int) -> float:
         return _power(effect, size, level, degrees * (size - 1))
 
+    # From below, since the power of a size far above what is needed is no number in scipy.
     size = 2
     while size < most and not reached(size) >= power:
         size = min(2 * size, most)
