@@ -51,15 +51,15 @@ def test_the_smallest_effect_needs_as_many_observations(size, level, chance):
     """One size's smallest effect is found by that size, and by no smaller one."""
     effect = smallest_effect(size, level, chance, size - 1.0)
 
-    assert size == size_to_decide(effect * 1.0001, level, chance, 1.0)
+    assert size == size_to_decide(effect * 1.0001, level, chance, lambda count: count - 1.0)
 
 
 def test_sizes_are_those_of_a_samples_own_plan():
     """Of a sample with mean 1 and standard deviation 1, as a verdict plans it."""
     sample = np.array([0.0, 1.0, 2.0])
 
-    assert sample_size(sample, 0.0, 0.05) == size_to_decide(1.0, 0.05, 0.8, 1.0)
-    assert size_to_decide(0.001, 0.05, 0.8, 1.0) is None
+    assert sample_size(sample, 0.0, 0.05) == size_to_decide(1.0, 0.05, 0.8, lambda size: size - 1.0)
+    assert size_to_decide(0.001, 0.05, 0.8, lambda size: size - 1.0) is None
 
 
 def test_the_noise_of_few_claims_is_their_own():
@@ -67,7 +67,8 @@ def test_the_noise_of_few_claims_is_their_own():
     first, second = noises([claim("a", (0.1, 0.2, 0.3)), claim("b", (0.1, 0.1, 0.4))])
 
     assert [0.1, np.std([0.1, 0.1, 0.4], ddof=1)] == pytest.approx([first.deviation, second.deviation])
-    assert [1.0, 1.0] == pytest.approx([first.degrees, second.degrees])
+    assert not first.shared
+    assert not second.shared
     assert LEVEL / 2 == first.level == second.level
 
 
@@ -79,9 +80,10 @@ def test_the_noise_of_many_claims_is_known_better():
 
     found, wider = noises(single), noises(doubled)
 
-    assert all(noise.degrees > 1.4 for noise in found)
+    assert all(noise.shared for noise in found)
+    assert found[0].smallest_difference(3) < replace(found[0], shared=False).smallest_difference(3)
+    assert found[0].smallest_difference(5) == replace(found[0], shared=False).smallest_difference(5)
     assert [2 * noise.deviation for noise in found] == pytest.approx([noise.deviation for noise in wider])
-    assert max(noise.deviation for noise in found) < 2 * min(noise.deviation for noise in found) + 0.2
 
 
 def test_more_seeds_decide_smaller_differences():

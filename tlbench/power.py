@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
 from tlbench.judging import LEVEL, Sample, estimates
-from tlbench.statistics import size_to_decide, smallest_effect
+from tlbench.statistics import LEAST_VARIANCES, MOST_DEGREES, MOST_PRIOR, size_to_decide, smallest_effect
 
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Noise:
         seeds: Number of seeds that the run has of the claim.
         deviation: Standard deviation of the difference between seeds, in the difference's own unit; moderated by the
             noise of the other claims, as for a verdict.
-        degrees: Degrees of freedom of a standard deviation for each seed but the first.
+        shared: Whether there are enough claims of the unit to know their noise together.
         level: Of the claim's test, among all claims of the run.
     """
 
@@ -41,7 +42,7 @@ class Noise:
     unit: Unit
     seeds: int
     deviation: float
-    degrees: float
+    shared: bool
     level: float
 
     def smallest_difference(self, seeds: int, power: float = POWER) -> float:
@@ -54,7 +55,7 @@ class Noise:
         Returns:
             In the difference's own unit.
         """
-        return self.deviation * smallest_effect(seeds, self.level, power, self.degrees * (seeds - 1))
+        return self.deviation * smallest_effect(seeds, self.level, power, self._degrees(seeds))
 
     def seeds_for(self, difference: float, power: float = POWER) -> int | None:
         """How many seeds decide a distance from its threshold; None for more than 1,000.
@@ -65,7 +66,12 @@ class Noise:
         """
         if self.deviation == 0:
             return 2
-        return size_to_decide(difference / self.deviation, self.level, power, self.degrees)
+        return size_to_decide(difference / self.deviation, self.level, power, self._degrees)
+
+    def _degrees(self, seeds: int) -> float:
+        # Of the standard deviation that a verdict on so many seeds rests on; see moderate_with_care.
+        own = seeds - 1.0
+        return own * (1 + MOST_PRIOR) if self.shared and own <= MOST_DEGREES else own
 
 
 def noises(claims: Sequence[SavedClaim]) -> list[Noise]:
@@ -87,17 +93,15 @@ def noises(claims: Sequence[SavedClaim]) -> list[Noise]:
         )
         raise ConfigurationError(msg)
     samples = [Sample(tuple(claim.differences.values()), claim.unit, claim.scale) for claim in known]
-    found = []
-    for claim, estimate in zip(known, estimates(samples), strict=True):
-        seeds = len(claim.differences)
-        found.append(
-            Noise(
-                claim.name,
-                claim.unit,
-                seeds,
-                deviation=estimate.standard_error * math.sqrt(seeds),
-                degrees=estimate.degrees / (seeds - 1),
-                level=LEVEL / len(claims),
-            )
+    of_unit = Counter(claim.unit for claim in known)
+    return [
+        Noise(
+            claim.name,
+            claim.unit,
+            len(claim.differences),
+            deviation=estimate.standard_error * math.sqrt(len(claim.differences)),
+            shared=of_unit[claim.unit] >= LEAST_VARIANCES,
+            level=LEVEL / len(claims),
         )
-    return found
+        for claim, estimate in zip(known, estimates(samples), strict=True)
+    ]

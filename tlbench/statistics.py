@@ -13,7 +13,7 @@ import numpy as np
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -160,7 +160,7 @@ def sample_size(
     distance, spread = abs(values.mean() - threshold), values.std(ddof=1)
     if spread == 0:
         return 2 if distance > 0 else None
-    return size_to_decide(float(distance / spread), level, power, 1.0, most)
+    return size_to_decide(float(distance / spread), level, power, lambda size: size - 1.0, most)
 
 
 def _power(effect: float, size: int, level: float, degrees: float) -> float:
@@ -190,14 +190,16 @@ def smallest_effect(size: int, level: float, power: float, degrees: float) -> fl
     return float(brentq(lambda effect: _power(effect, size, level, degrees) - power, 0.0, highest))
 
 
-def size_to_decide(effect: float, level: float, power: float, degrees: float, most: int = 1000) -> int | None:
+def size_to_decide(
+    effect: float, level: float, power: float, degrees: Callable[[int], float], most: int = 1000
+) -> int | None:
     """How many observations a one-sided t test takes to find an effect.
 
     Args:
         effect: In standard deviations of an observation; none is found that is 0.
         level: Of the test.
         power: Chance that the test rejects.
-        degrees: Degrees of freedom of the standard deviation for each observation but the first.
+        degrees: From a number of observations to the degrees of freedom of their standard deviation.
         most: The largest answer.
 
     Returns:
@@ -205,7 +207,7 @@ def size_to_decide(effect: float, level: float, power: float, degrees: float, mo
     """
 
     def reached(size: int) -> float:
-        return _power(effect, size, level, degrees * (size - 1))
+        return _power(effect, size, level, degrees(size))
 
     # From below, since the power of a size far above what is needed is no number in scipy.
     size = 2
@@ -357,6 +359,9 @@ def shift(old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, paired: bool) -
     return Shift(effect, np.sqrt(variances * inverse_sizes), degrees)
 
 
+# Two variances do not say how variances are spread.
+LEAST_VARIANCES = 3
+
 # As a share of a variance's own degrees of freedom, the most that other variances may add, see `moderate_with_care`.
 MOST_PRIOR = 0.5
 
@@ -418,7 +423,7 @@ def moderate(variances: ArrayLike, degrees: ArrayLike) -> tuple[NDArray[np.float
 
     values, own = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
     median = float(np.median(values)) if values.size else 0.0
-    if values.size < 3 or median == 0:
+    if values.size < LEAST_VARIANCES or median == 0:
         return values, own
     floored = np.maximum(values, 1e-5 * median)
     logs = np.log(floored) - digamma(own / 2) + np.log(own / 2)
