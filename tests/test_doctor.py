@@ -28,7 +28,7 @@ def store(tmp_path, environment, make_trial, make_result):
     folder = tmp_path / "store"
     other = replace(environment, keras_version="3.0.5")
     made = Store(folder, environment)
-    for each in (made, Store(folder, other), Store(folder / "reference", environment)):
+    for each in (made, Store(folder, other), Store(folder / "reference-1", environment)):
         each.save(make_trial(), make_result(), WEIGHTS)
     return made
 

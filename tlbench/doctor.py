@@ -98,7 +98,7 @@ def examine(folder: Path, *, repair: bool = False) -> Examination:
         raise StoreError(msg)
     try:
         examiner = _Examiner(folder, repair=repair)
-        for place in (folder, folder / "reference"):
+        for place in (folder, *sorted(folder.glob("reference-*"))):
             if place.is_dir():
                 examiner.look_over(place)
     except OSError as error:
