@@ -172,6 +172,26 @@ def test_what_another_process_cannot_import_is_trained_in_this_one(run, make_tri
     assert "only_here" in run.warnings[0]
 
 
+def test_another_tlbench_where_the_user_stands_trains_nothing(run, make_trial, dataset, tmp_path, monkeypatch):
+    """Its folder is before what is installed by then, as pytest puts it there; the code is that of this process."""
+    (tmp_path / "tlbench").mkdir()
+    (tmp_path / "tlbench" / "__init__.py").write_text("raise ImportError('another tlbench')")
+    monkeypatch.syspath_prepend(tmp_path)
+    path, warnings, here = list(sys.path), [], current()
+    store = Store(tmp_path / "store", here)
+    setup = Setup(store, here, {dataset.digest: dataset}, no_weights, partial(make_trainer, here))
+    executor = Processes(1, 1, setup, kind, run.log, Inline(LocalTraining(setup, run.log), kind), warnings.append)
+    runner = Runner(store, executor)
+    trial = make_trial(seed=11, recipe=QUICK)
+
+    runner.train_all([trial])
+    runner.close()
+
+    assert trial in store
+    assert [] == warnings
+    assert path == sys.path
+
+
 def test_what_cannot_be_pickled_is_trained_in_this_process(run, make_trial, dataset, tmp_path):
     """Without starting another."""
     warnings, here = [], current()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
+from pathlib import Path
+
+import click
 import pytest
 
 from click.testing import CliRunner
@@ -182,25 +186,59 @@ def test_a_change_of_versions_is_compared(suite):
 
 
 @pytest.mark.parametrize("how", ["tox", "wheel", "editable"])
-def test_a_study_is_compared_from_every_way_of_installing(index, suite, tmp_path, monkeypatch, how):
-    """Although no index has this tlbench; tox's wheel is gone once it is installed."""
-    monkeypatch.undo()
+def test_a_study_is_compared_from_every_way_of_installing(index, tmp_path, monkeypatch, how):
+    """By the command itself, although no index has this tlbench; tox's wheel is gone once it is installed."""
     for name, value in (("UV_NO_INDEX", "1"), ("UV_OFFLINE", "1"), ("UV_NO_CACHE", "1"), ("UV_FIND_LINKS", index)):
         monkeypatch.setenv(name, str(value))
-    (wheel,) = index.glob("tlbench-*.whl")
-    wheel = wheel.rename(tmp_path / wheel.name)
-    modules = {"tlbench/__init__.py": "", "tlbench/__main__.py": TLBENCH}
-    here = Venv(tmp_path / "here")
-    here.install(*(("--editable", make_project(tmp_path / "project", modules)) if how == "editable" else (wheel,)))
-    if how != "wheel":
+    for wheel in index.glob("tlbench-*.whl"):
         wheel.unlink()
-    monkeypatch.setattr(isolation.metadata, "distribution", lambda _name: here.distribution)
-    sides = (Requirements((f"keras=={version}",), "tensorflow", ("pytest==9.9",)) for version in ("1.0", "3.0"))
+    here = Venv(tmp_path / "here")
+    modules = own_modules() | {"tlbench/__main__.py": TLBENCH}
+    if how == "editable":
+        here.install("--editable", make_project(tmp_path / "project", modules))
+    else:
+        scripts = {"tlbench-9.9.dist-info/entry_points.txt": "[console_scripts]\ntlbench = tlbench.cli:main\n"}
+        make_wheel(tmp_path, "tlbench", "9.9", modules | scripts)
+        (wheel,) = tmp_path.glob("tlbench-*.whl")
+        here.install(wheel)
+        if how == "tox":
+            wheel.unlink()
+    # All that tlbench requires is borrowed.
+    (here.site / "borrowed.pth").write_text(str(Path(click.__file__).parents[1]))
+    command = ["upgrade", "keras==1.0", "keras==3.0", "--with", "pytest==9.9", "--store", tmp_path / "store"]
 
-    comparison = upgrade(*sides, suite)
+    ended = here.start("tlbench", *command)
 
-    assert {"regressed"} == {arm.status for arm in comparison.arms}
-    assert (("keras", "1.0", "3.0"),) == comparison.versions
+    assert 1 == ended.returncode, ended.stderr
+    assert "FAILED: verdicts have changed: c" in ended.stdout
+    assert re.search(r"keras +1\.0 +3\.0", ended.stdout)
+    editable = [
+        json.loads(origin.read_text()).get("dir_info", {}).get("editable", False)
+        for origin in (tmp_path / "store").rglob("tlbench-9.9.dist-info/direct_url.json")
+    ]
+    assert [how == "editable"] * 2 == editable
+
+
+def own_modules():
+    package = Path(isolation.__file__).parent
+    files = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(package.parent).as_posix(): path.read_text(encoding="utf-8") for path in files}
+
+
+@pytest.mark.usefixtures("index")
+def test_other_requirements_of_an_editable_tlbench_are_another_environment(tmp_path, monkeypatch):
+    """Its code is followed where it is, but what it requires is installed once."""
+    project = make_project(tmp_path / "project", {"tlbench/__init__.py": "", "tlbench/__main__.py": TLBENCH})
+    monkeypatch.setattr(isolation, "_tlbench", lambda _folder: ("--editable", str(project)))
+    declaration = project / "pyproject.toml"
+
+    first = prepare(keras("1.0"), tmp_path)
+    declaration.write_text(declaration.read_text() + "\n[tool.ruff]\nline-length = 100\n")
+    same = prepare(keras("1.0"), tmp_path)
+    declaration.write_text(declaration.read_text().replace("[project]", "[project]\ndependencies = ['other']"))
+    other = prepare(keras("1.0"), tmp_path)
+
+    assert first.folder == same.folder != other.folder
 
 
 def invoke(*arguments):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zipfile
 
 from importlib import metadata
 
 import uv
+
+from wheel.wheelfile import WheelFile
 
 
 def make_wheel(folder, name, version, files, requires=()):
@@ -22,9 +23,8 @@ def make_wheel(folder, name, version, files, requires=()):
         f"{information}/METADATA": metadata,
         f"{information}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = "".join(f"{path},,\n" for path in contents) + f"{information}/RECORD,,\n"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, text in (contents | {f"{information}/RECORD": record}).items():
+    with WheelFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:  # It records the files' hashes.
+        for path, text in contents.items():
             wheel.writestr(path, text)
 
 
@@ -38,7 +38,9 @@ METADATA = "Metadata-Version: 2.1\\nName: tlbench\\nVersion: 9.9\\n"
 WHEEL = "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
 
 def build(folder, files):
-    files |= {"tlbench-9.9.dist-info/METADATA": METADATA, "tlbench-9.9.dist-info/WHEEL": WHEEL}
+    scripts = "[console_scripts]\\ntlbench = tlbench.cli:main\\n"
+    files |= {f"tlbench-9.9.dist-info/{name}": text for name, text in
+        {"METADATA": METADATA, "WHEEL": WHEEL, "entry_points.txt": scripts}.items()}
     record = "".join(f"{path},,\\n" for path in files) + "tlbench-9.9.dist-info/RECORD,,\\n"
     with zipfile.ZipFile(Path(folder) / NAME, "w") as wheel:
         for path, text in (files | {"tlbench-9.9.dist-info/RECORD": record}).items():
@@ -49,8 +51,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     return build(folder, {"_tlbench.pth": str(Path.cwd())})
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
-    return build(folder, {str(path): path.read_text() for path in Path().rglob("tlbench*/*.py")} or
-        {"tlbench.py": Path("tlbench.py").read_text()})
+    return build(folder, {str(path): path.read_text() for path in Path("tlbench").rglob("*.py")})
 """
 
 PROJECT = """
@@ -62,6 +63,7 @@ backend-path = ["."]
 [project]
 name = "tlbench"
 version = "9.9"
+scripts = { tlbench = "tlbench.cli:main" }
 """
 
 
@@ -82,9 +84,22 @@ class Venv:
         self._uv("pip", "install", "--quiet", "--no-deps", "--python", self.folder / "bin" / "python", *what)
         return self
 
+    def start(self, command, *arguments):
+        """Run a command to its end, whatever that is, with no code from elsewhere."""
+        words = [self.folder / "bin" / command, *map(str, arguments)]
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(words, check=False, capture_output=True, text=True, env=variables)
+
     def run(self, command):
-        """What a command prints."""
-        return subprocess.run([self.folder / "bin" / command], check=True, capture_output=True, text=True).stdout
+        """What a command prints, which ends well."""
+        ended = self.start(command)
+        ended.check_returncode()
+        return ended.stdout
+
+    @property
+    def package(self):
+        """Where the code of tlbench is, if it is not editable."""
+        return self.site / "tlbench"
 
     @property
     def site(self):
@@ -93,10 +108,9 @@ class Venv:
         return site
 
     @property
-    def distribution(self):
-        """The tlbench that is installed."""
-        (found,) = metadata.distributions(name="tlbench", path=[str(self.site)])
-        return found
+    def distributions(self):
+        """The tlbench that is installed, as Python finds it."""
+        return tuple(metadata.distributions(name="tlbench", path=[str(self.site)]))
 
 
 def make_project(folder, modules):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
 import hashlib
 import json
 import os
@@ -11,13 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlparse
-from urllib.request import url2pathname
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -28,7 +29,7 @@ from tlbench.errors import ConfigurationError, EnvironmentFailure, StoreError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 # Files of an installation that whoever installs a wheel writes, not its author.
 OF_INSTALLER = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
@@ -134,11 +135,13 @@ def prepare(requirements: Requirements, folder: Path, like: IsolatedEnvironment 
 
     Raises:
         EnvironmentFailure: It cannot be installed, or Keras cannot be imported in it; the error has the log.
-        ConfigurationError: uv is missing.
+        ConfigurationError: uv is missing, or tlbench is not installed whole.
+        StoreError: The folder cannot be written.
     """
     fixed = _constraints(requirements, like) if like else ()
     tlbench = _tlbench(folder)
-    key = json.dumps([sorted(requirements.all), requirements.backend, sys.version_info[:2], tlbench, fixed])
+    ours = [tlbench, _declared(tlbench)]
+    key = json.dumps([sorted(requirements.all), requirements.backend, sys.version_info[:2], ours, fixed])
     place = folder.resolve() / hashlib.sha256(key.encode()).hexdigest()[:16]
     marker = place / COMPLETE
     if not marker.is_file():
@@ -146,8 +149,9 @@ def prepare(requirements: Requirements, folder: Path, like: IsolatedEnvironment 
             shutil.rmtree(place)
         _create(place, requirements, tlbench, fixed)
         environment = IsolatedEnvironment(requirements, place, {})
-        run(environment, ["-c", "import keras; keras.ops.zeros(1)"], "import")
-        packages = json.loads(run(environment, ["-c", _LIST], "list").splitlines()[-1])
+        # -P: a folder keras where the user stands is not the one to import.
+        run(environment, ["-P", "-c", "import keras; keras.ops.zeros(1)"], "import")
+        packages = json.loads(run(environment, ["-P", "-c", _LIST], "list").splitlines()[-1])
         marker.write_text(json.dumps({"requirements": requirements.all, "packages": packages}), encoding="utf-8")
     return IsolatedEnvironment(requirements, place, json.loads(marker.read_text(encoding="utf-8"))["packages"])
 
@@ -258,45 +262,68 @@ def _as_here(distribution: str) -> str:
 
 
 def _tlbench(folder: Path) -> tuple[str, ...]:
-    try:
-        distribution = metadata.distribution("tlbench")
-    except metadata.PackageNotFoundError as error:
-        msg = "tlbench upgrade and bisect install tlbench, which is not installed here: pip install tlbench."
-        raise ConfigurationError(msg) from error
-    return installable(distribution, folder)
+    return installable(Path(__file__).parent, metadata.distributions(name="tlbench"), folder)
 
 
-def installable(distribution: metadata.Distribution, folder: Path) -> tuple[str, ...]:
-    """Arguments of `uv pip install` that install a distribution once more, as it is installed here.
+def installable(package: Path, distributions: Iterable[metadata.Distribution], folder: Path) -> tuple[str, ...]:
+    """Arguments of `uv pip install` that install the code that runs here once more.
 
-    An editable installation is installed from its folder. Any other is packed into a wheel again, from its own files:
-    the wheel or the folder that it came from may be gone, as tox's is, or hold other code by now, and no index needs
-    to have it.
+    Code that an installer has unpacked is packed into a wheel again, from its installed files: the wheel or the folder
+    that it came from may be gone, as tox's is, or hold other code by now, and no index needs to have it. Other code, of
+    an editable installation or on `PYTHONPATH`, is installed from its folder, editable.
 
     Args:
-        distribution: What is installed.
+        package: The folder of the code, `tlbench`.
+        distributions: What is installed under its name; which of them the code is of, their records say.
         folder: Where environments are kept; wheels lie there by their content, so that other code under the same
             version makes another environment.
 
     Raises:
-        ConfigurationError: The installation does not say its files, or lacks one.
+        ConfigurationError: The code is of no installation and no project, or the installation lacks a file, or has
+            one that was changed.
         StoreError: The folder cannot be written.
     """
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-    if origin.get("dir_info", {}).get("editable"):
-        return "--editable", url2pathname(urlparse(origin["url"]).path)
+    for distribution in distributions:
+        recorded = _recorded(distribution)
+        installed = Path(str(distribution.locate_file(f"{package.name}/__init__.py")))
+        listed = f"{package.name}/__init__.py" in recorded and installed.is_file()
+        if listed and installed.samefile(package / "__init__.py"):
+            return (str(_packed(distribution, recorded, folder)),)
+    project = package.resolve().parent
+    if (project / "pyproject.toml").is_file():
+        return "--editable", str(project)
+    msg = (
+        f"{package.name} cannot be installed once more, since no installation lists it among its files, and no "
+        f"pyproject.toml is beside it; install it with pip or uv. Received: {package}"
+    )
+    raise ConfigurationError(msg)
+
+
+def _declared(arguments: Sequence[str]) -> list[Any]:
+    """What an installation has from `pyproject.toml`, which an editable one does not follow as it does the code."""
+    if arguments[0] != "--editable":
+        return []
+    project = tomllib.loads(Path(arguments[1], "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    return [project.get(part) for part in ("dependencies", "scripts", "entry-points")]
+
+
+def _recorded(distribution: metadata.Distribution) -> dict[str, str]:
+    # Not Distribution.files: from Python 3.12 on, files that are missing are missing there too.
+    lines = (distribution.read_text("RECORD") or "").splitlines()
+    return {path: digest for path, digest, _ in csv.reader(lines)}
+
+
+def _packed(distribution: metadata.Distribution, recorded: Mapping[str, str], folder: Path) -> Path:
     name, version = distribution.metadata["Name"], distribution.version
-    # Scripts lie outside, and are made anew from the entry points.
     files = {
-        str(file): Path(str(file.locate()))
-        for file in distribution.files or ()
-        if ".." not in file.parts and not file.is_absolute() and file.suffix != ".pyc" and file.name not in OF_INSTALLER
+        file: Path(str(distribution.locate_file(file))) for file in recorded if _is_of_a_wheel(PurePosixPath(file))
     }
-    missing = [str(path) for path in files.values() if not path.is_file()]
-    if missing or not any(path.endswith(".py") for path in files):
+    spoilt = [f"{path} {how}" for file, path in files.items() if (how := _spoilt(path, recorded[file]))]
+    if spoilt:
         msg = (
-            f"{name} {version} cannot be installed once more, since its installation lacks files; install {name} again "
-            f"(pip install --force-reinstall {name}). Received: {', '.join(missing[:3]) or 'no list of files'}"
+            f"{name} {version} cannot be installed once more, since its files are not those that were installed; "
+            f"install {name} again (pip install --force-reinstall {name}), or from its folder with --editable to work "
+            f"on it. Received: {', '.join(spoilt[:3])}"
         )
         raise ConfigurationError(msg)
     sha256 = hashlib.sha256()
@@ -314,7 +341,23 @@ def installable(distribution: metadata.Distribution, folder: Path) -> tuple[str,
     except (OSError, subprocess.CalledProcessError) as error:
         msg = f"A wheel of {name} cannot be written to {place}; choose another folder with --store. Received: {error}"
         raise StoreError(msg) from error
-    return (str(wheel),)
+    return wheel
+
+
+def _is_of_a_wheel(file: PurePosixPath) -> bool:
+    # Scripts lie outside, and are made anew from the entry points.
+    outside = ".." in file.parts or file.is_absolute()
+    return not outside and file.suffix != ".pyc" and file.name not in OF_INSTALLER
+
+
+def _spoilt(path: Path, expected: str) -> str | None:
+    if not path.is_file():
+        return "is missing"
+    algorithm, _, encoded = expected.partition("=")
+    if not encoded:
+        return None
+    digest = hashlib.new(algorithm, path.read_bytes()).digest()
+    return None if base64.urlsafe_b64encode(digest).decode().rstrip("=") == encoded else "has been changed"
 
 
 def _pack(files: Mapping[str, Path], folder: Path) -> Path:
@@ -323,7 +366,7 @@ def _pack(files: Mapping[str, Path], folder: Path) -> Path:
         (content / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, content / name)
     # By the library that defines the format: it writes the record, and takes the file's name from the tags.
-    command = [sys.executable, "-m", "wheel", "pack", str(content), "--dest-dir", str(folder)]
+    command = [sys.executable, "-P", "-m", "wheel", "pack", str(content), "--dest-dir", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     return wheel

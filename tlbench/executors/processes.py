@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 import traceback
@@ -201,8 +202,15 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         variables = backends.thread_variables(threads)
-        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, setup, variables), daemon=True)
-        self.process.start()
+        path = list(sys.path)
+        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, setup, variables, path), daemon=True)
+        # The process looks for tlbench where this one would now. pytest has put a project's folder first since this one
+        # has imported the installed tlbench, and in that folder may be another.
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        try:
+            self.process.start()
+        finally:
+            sys.path[:] = path
         theirs.close()
         self.trial: Trial | None = None
 
@@ -233,7 +241,8 @@ class _Messenger:
         self._connection.send(("ended", result))
 
 
-def _serve(connection: Connection, setup: Path, variables: Mapping[str, str]) -> None:
+def _serve(connection: Connection, setup: Path, variables: Mapping[str, str], path: Sequence[str]) -> None:
+    sys.path[:] = path
     # Before anything is unpickled, which may import a backend.
     for name, value in variables.items():
         os.environ.setdefault(name, value)
