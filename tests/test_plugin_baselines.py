@@ -50,7 +50,7 @@ def test_a_run_is_saved_and_compared_with_a_later_one(project):
 
 def test_a_run_that_measures_nothing_has_not_passed(project):
     """It is compared with itself: a status of its own, in terminal, page and JSON, and the command that measures."""
-    chosen = ("-k", "rates", "--tlbench-seeds", "2")
+    chosen = ("-k", "rates", "--tlbench-seeds", "1")
     project.runpytest(*chosen, "--tlbench-save", "before")
 
     result = project.runpytest(*chosen, "--tlbench-compare", "before", "--tlbench-save", "before")
@@ -59,12 +59,12 @@ def test_a_run_that_measures_nothing_has_not_passed(project):
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "tlbench plan: 5 trials, 5 stored, 0 to train",
-            "fast *not measured*0 of 2*every result is the same measurement in both runs",
+            "tlbench plan: 3 trials, 3 stored, 0 to train",
+            "fast *not measured*0 of 1*every result is the same measurement in both runs",
             "training step *not measured",
             "arms: 3 not measured; claims: none in common",
             "NOT MEASURED: 3 of 3 arms rest on the same measurements in both runs: *; --tlbench-fresh *",
-            "To measure: pytest -k rates --tlbench-seeds 2 --tlbench-compare before --tlbench-fresh",
+            "To measure: pytest -k rates --tlbench-seeds 1 --tlbench-compare before --tlbench-fresh",
             "Not saved as 'before', since nothing of it, or too little, was measured.",
         ]
     )
@@ -85,14 +85,14 @@ def test_a_run_that_measures_nothing_has_not_passed(project):
 
 def test_another_environment_is_measured(project, monkeypatch):
     """Nothing stored is read under another flag: the comparison is a real one."""
-    chosen = ("-k", "rates", "--tlbench-seeds", "2")
+    chosen = ("-k", "rates", "--tlbench-seeds", "1")
     project.runpytest(*chosen, "--tlbench-save", "before")
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
 
     result = project.runpytest(*chosen, "--tlbench-compare", "before", "--tlbench-compare-fail", "accuracy,measured")
 
     result.stdout.fnmatch_lines(
-        ["tlbench plan: 5 trials, 0 stored, 5 to train*", "flag NVIDIA_TF32_OVERRIDE *-*0", "fast *same*2 of 2*"]
+        ["tlbench plan: 3 trials, 0 stored, 3 to train*", "flag NVIDIA_TF32_OVERRIDE *-*0", "fast *not judged*1 of 1*"]
     )
     assert 0 == result.ret
 
