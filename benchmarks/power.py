@@ -24,7 +24,7 @@ import numpy as np
 from tabulate import tabulate
 
 from tlbench.errors import StoreError
-from tlbench.judging import LEVEL, Sample, estimates
+from tlbench.judging import LEVEL, estimates
 from tlbench.report import content
 from tlbench.statistics import holm
 
@@ -126,11 +126,7 @@ def _shares(
 ) -> dict[str, float]:
     decided: Counter[str] = Counter()
     for choice in choices:
-        samples = [
-            Sample(tuple(values), claim.unit, claim.scale)
-            for claim, values in zip(claims, differences[:, choice], strict=True)
-        ]
-        found = zip(claims, estimates(samples), strict=True)
+        found = zip(claims, estimates(differences[:, choice].tolist()), strict=True)
         adjusted = holm([estimate.p(claim.threshold, side) for claim, estimate in found])
         decided.update(claim.name for claim, p in zip(claims, adjusted, strict=True) if p <= LEVEL)
     return {claim.name: decided[claim.name] / len(choices) for claim in claims}

@@ -17,6 +17,8 @@ from tlbench.claims import (
     f1_lead,
     score,
     shown_difference,
+    shown_interval,
+    shown_p,
     validation_accuracy,
 )
 from tlbench.judging import judge as judge_together
@@ -187,7 +189,7 @@ def test_a_verdict_says_what_it_rests_on(arms, lookup):
 
     assert "supported" in text
     assert "difference +43.3 points, interval +33.6 to +53.1;" in text
-    assert "should exceed +0.0, p = 0.003;" in text
+    assert "should exceed 0.0, p = 0.003;" in text
     assert "by seed 0: +50.0, 1: +40.0, 2: +40.0" in text
     assert "accuracy of [A] against accuracy of [B]" in text
 
@@ -196,16 +198,32 @@ def test_a_verdict_says_what_it_rests_on(arms, lookup):
     ("value", "unit", "expected"),
     [
         (0.0123, "percent", "+1.2"),
-        (-0.0004, "percent", "+0.0"),
+        (-0.0004, "percent", "0.0"),
         (0.0123, "number", "+0.012"),
-        (-0.0004, "number", "+0.000"),
-        (-0.0, "number", "+0.000"),
+        (-0.0004, "number", "0.000"),
+        (-0.0, "number", "0.000"),
         (-math.inf, "percent", "-inf"),
     ],
 )
-def test_differences_of_shares_are_in_points_and_zero_has_no_sign_but_plus(value, unit, expected):
+def test_differences_of_shares_are_in_points_and_zero_has_no_sign(value, unit, expected):
     """Other differences have three digits."""
     assert expected == shown_difference(value, unit)
+
+
+def test_an_interval_has_as_many_decimals_as_show_where_it_lies():
+    """With one decimal of a point it would seem to begin at the threshold."""
+    assert ("+0.4", "+1.8", "0.0") == shown_interval(0.004, 0.018, 0.0, "percent")
+    assert ("+0.003", "+1.800", "0.000") == shown_interval(0.00003, 0.018, 0.0, "percent")
+    assert ("-2.3", "-2.0", "-2.0") == shown_interval(-0.0234, -0.02, -0.02, "percent")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0123, "0.012"), (0.0004, "< 0.001"), (0.05, "0.050"), (0.0504, "0.0504"), (0.0496, "0.050"), (1.0, "1.000")],
+)
+def test_a_p_value_is_shown_on_its_side_of_the_level(value, expected):
+    """0.0504 is not 0.050, at which a claim would be decided."""
+    assert expected == shown_p(value, 0.05)
 
 
 def test_the_scale_of_a_sum_counts_an_arm_that_stands_in_it_twice_once(arms):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +119,41 @@ def test_the_page_tells_them_too(report, tmp_path):
     assert "<strong>Diverged.</strong> 1 trial diverged" in page
     assert "<strong>Signs.</strong>" in page
     assert '<td colspan="4">diverged</td>' in page
+
+
+def _as_of_schema_3(claim):
+    """A claim's values as tlbench wrote them before it knew the interval that decides."""
+    about_f1 = claim["on_macro_f1"]
+    return {name: value for name, value in claim.items() if name not in {"own_low", "own_high", "scale"}} | {
+        "low": claim["own_low"],
+        "high": claim["own_high"],
+        "sentence": "difference +0.333, 90% interval +0.236 to +0.431",
+        "on_macro_f1": _as_of_schema_3(about_f1) if about_f1 else None,
+    }
+
+
+def test_results_of_schema_3_tell_the_interval_that_decides(report, tmp_path):
+    """It agrees with their verdicts, which stay what they were; its own is told beside."""
+    old = json.loads(report.text()) | {"schema_version": 3}
+    old["claims"] = [_as_of_schema_3(claim) for claim in old["claims"]]
+    (tmp_path / "results.json").write_text(json.dumps(old), encoding="utf-8")
+    found = content.load(tmp_path / "results.json").claims
+
+    for before, after in zip(report.claims, found, strict=True):
+        assert (before.outcome, before.reason, before.p, before.adjusted_p) == (
+            after.outcome,
+            after.reason,
+            after.p,
+            after.adjusted_p,
+        )
+        assert (before.own_low, before.own_high) == (after.own_low, after.own_high)
+    supported, refuted, undecided, diverged = found
+    assert supported.low > 0 >= refuted.high
+    assert undecided.low <= 0 < undecided.high
+    assert diverged.low is None
+    assert f"interval {100 * supported.low:+.1f} to" in supported.sentence
+    # Of the nearer end; the other may be wider than it would be now.
+    assert supported.low == pytest.approx(report.claims[0].low)
 
 
 def test_the_same_store_makes_the_same_files(report, tmp_path):

@@ -20,7 +20,6 @@ from tlbench.statistics import (
     look_levels,
     mean_interval,
     moderate,
-    moderate_with_care,
     p_value,
     sample_size,
     shift,
@@ -218,31 +217,6 @@ def test_moderated_variances_solve_smyths_equations():
     assert [4.0] * 3 == pytest.approx(list(degrees))
 
 
-@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.integers(1, 10))
-def test_moderation_with_care_never_makes_a_variance_smaller(variances, degrees):
-    """Nor does it add more than half of a variance's own degrees of freedom; more than three degrees get nothing."""
-    moderated, known = moderate_with_care(variances, [degrees] * len(variances))
-
-    assert (moderated >= variances).all()
-    assert (known >= degrees).all()
-    assert (known <= 1.5 * degrees).all()
-    assert degrees <= 3 or (variances, [degrees] * len(variances)) == (list(moderated), list(known))
-
-
-def test_moderation_with_care_draws_small_variances_up():
-    """By what `moderate` finds they have in common, as if half as many more observations had told it."""
-    variances = [1.0, 2.0, 4.0]
-    moderated, degrees = moderate(variances, [2.0] * 3)
-    common = (degrees * moderated - 2 * np.array(variances)) / (degrees - 2)
-
-    careful, known = moderate_with_care(variances, [2.0] * 3)
-
-    assert [3.0] * 3 == list(known)
-    assert list(np.maximum((common + 2 * np.array(variances)) / 3, variances)) == pytest.approx(list(careful))
-    assert careful[0] > 1
-    assert 4.0 == careful[2]
-
-
 @given(samples.filter(lambda sample: np.std(sample) > 1e-6), st.floats(-1, 1))
 def test_an_estimate_with_a_samples_own_variance_is_students(sample, threshold):
     """Both p-values, and an interval each end of which is a test."""
@@ -331,3 +305,21 @@ def test_moderated_tests_keep_their_level():
         below.append(shift(list(old), list(new), paired=False).p_below(np.zeros(10)) < 0.05)
 
     assert np.mean(below) == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 3000))
+
+
+@given(st.floats(-1, 1), st.integers(2, 12), st.sampled_from(["greater", "less"]))
+def test_a_mean_of_equal_numbers_is_that_number(value, count, alternative):
+    """However their sum is rounded: it is not above itself, and has no spread."""
+    estimate = Estimate.of_its_own([value] * count)
+
+    assert (value, 0.0) == (estimate.mean, estimate.standard_error)
+    assert (alternative == "greater") == estimate.p(value, alternative)
+    assert (value, value) == (estimate.interval(0.05, 0.01).low, estimate.interval(0.05, 0.01).high)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=12), st.floats(-1, 1), st.sampled_from(["greater", "less"]))
+def test_an_estimate_of_its_own_is_students(sample, threshold, alternative):
+    """The same p-value as of a sample by itself."""
+    estimate = Estimate.of_its_own(sample)
+
+    assert p_value(sample, threshold, alternative) == pytest.approx(estimate.p(threshold, alternative), abs=1e-9)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from tlbench.claims import MACRO_F1, Decision, Verdict
-from tlbench.statistics import Estimate, holm, holm_levels, look_levels, moderate_with_care
+from tlbench.statistics import Estimate, holm, holm_levels, look_levels
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tlbench.claims import Claim, Evidence, Scored
+    from tlbench.claims import Claim, Evidence, Outcome, Scored
+    from tlbench.statistics import Interval
     from tlbench.trials import Trial
 
 # The chance that any of a run's claims is supported, or that any is refuted, that should not be.
@@ -25,6 +23,13 @@ LEVEL = 0.05
 
 # Each look has so many times the seeds of the last: enough to make a difference, without paying for many looks.
 GROWTH = 1.5
+
+
+REASONS: dict[Outcome, str] = {
+    "supported": "the interval lies above the threshold",
+    "refuted": "the interval lies at or below the threshold",
+    "inconclusive": "the interval holds the threshold",
+}
 
 
 def looks(first: int, most: int) -> tuple[int, ...]:
@@ -50,9 +55,8 @@ def judge(
     """Verdicts on the claims of a run.
 
     A claim is supported by a one-sided t test that its difference exceeds its
-    threshold, and refuted by one that it does not. The noise of a claim is known
-    a little better by that of the others (`tlbench.statistics.moderate_with_care`).
-    After each look, claims that are decided keep their seeds; the others get more.
+    threshold, and refuted by one that it does not. After each look, claims that
+    are decided keep their seeds; the others get more.
 
     The rule, for each of the two directions: a look may spend its share of the
     level (`look_levels`), and Holm's procedure at that share goes over all claims
@@ -62,6 +66,17 @@ def judge(
     everything rejected before was rejected rightly, so that Holm's procedure
     had all true null hypotheses before it, and errs with at most that look's
     share; the shares add up to the level. A simulation in the tests bears it out.
+
+    Intervals have the levels that Holm's procedure applied, see `Decision`. With a
+    probability of at least one less the level, all claims that are supported have true
+    differences above their thresholds, and all others have true differences above their
+    intervals' lower ends, at once and over all looks; likewise for refuted claims and
+    upper ends. Up to the threshold these are the bounds that belong to Holm's procedure
+    (Strassburger & Bretz 2008, Statistics in Medicine 27:4914; Guilbaud 2008, Biometrical
+    Journal 50:678): a lower end that is not above its threshold can be too high only where
+    the claim is not true, and then the argument above holds for it. By how much a supported
+    claim exceeds its threshold is no part of that: the lower end holds by itself, with
+    the same probability, since the level that was applied is at most its look's share.
 
     The same claims about macro-F1 are a family of their own, judged by the same rule on the same seeds.
 
@@ -89,43 +104,16 @@ def judge(
     return [replace(family.verdicts[i], also=other.verdicts.get(i)) for i in range(len(claims))]
 
 
-@dataclass(frozen=True)
-class Sample:
-    """The differences of a claim.
+def estimates(samples: Sequence[Sequence[float]]) -> list[Estimate]:
+    """How well the mean difference of each of a run's claims is known: by its own seeds alone.
 
-    Attributes:
-        differences: A number for each seed, two or more.
-        unit: Of the claim; see `tlbench.claims.Quantity`, as the next.
-        scale: ...
-    """
-
-    differences: tuple[float, ...]
-    unit: str
-    scale: float
-
-
-def estimates(samples: Sequence[Sample]) -> list[Estimate]:
-    """How well the mean difference of each of a run's claims is known; claims of a unit know their noise together.
+    What claims have in common could be drawn upon (`tlbench.statistics.moderate`), but breaks the level:
+    `benchmarks/error_rates.py` counts it.
 
     Args:
-        samples: Of all claims that are judged together.
-
-    Returns:
-        An estimate for each, with a variance moderated by `tlbench.statistics.moderate_with_care`.
+        samples: Differences by seed, two or more, of all claims that are judged together.
     """
-    of_unit: defaultdict[str, list[int]] = defaultdict(list)
-    for number, sample in enumerate(samples):
-        of_unit[sample.unit].append(number)
-    found: dict[int, Estimate] = {}
-    for numbers in of_unit.values():
-        values = [np.array(samples[number].differences) for number in numbers]
-        # On the scale of a single score: a sum of four is noisier than one of two.
-        scales = np.array([samples[number].scale or 1.0 for number in numbers])
-        variances = np.array([value.var(ddof=1) for value in values]) / scales
-        variances, degrees = moderate_with_care(variances, [value.size - 1.0 for value in values])
-        for number, value, variance, known in zip(numbers, values, variances * scales, degrees, strict=True):
-            found[number] = Estimate.of(value, float(variance), float(known))
-    return [found[number] for number in range(len(samples))]
+    return [Estimate.of_its_own(sample) for sample in samples]
 
 
 class _Family:
@@ -173,13 +161,9 @@ class _Family:
             )
 
     def _estimates(self) -> dict[int, Estimate]:
-        """Of each claim that has two seeds or more; those of a unit know more of their noise together."""
+        """Of each claim that has two seeds or more."""
         samples = {
-            key: Sample(
-                tuple(evidence.differences.values()), evidence.claim.difference.unit, evidence.claim.difference.scale
-            )
-            for key, evidence in self._evidence.items()
-            if evidence.estimable
+            key: tuple(evidence.differences.values()) for key, evidence in self._evidence.items() if evidence.estimable
         }
         return dict(zip(samples, estimates(tuple(samples.values())), strict=True))
 
@@ -213,12 +197,26 @@ def _verdict(
     decision = replace(
         decision,
         p=nearer.p,
-        interval=estimate.interval(supporting.level, refuting.level),
         test_level=nearer.level,
         against=nearer is not supporting,
     )
+    outcome: Outcome = "inconclusive"
     if supporting.p <= decision.level:
-        return Verdict(claim, "supported", "the difference is above the threshold", evidence, decision)
-    if refuting.p <= decision.level:
-        return Verdict(claim, "refuted", "the difference is at or below the threshold", evidence, decision)
-    return Verdict(claim, "inconclusive", "the interval holds the threshold", evidence, decision)
+        outcome = "supported"
+    elif refuting.p <= decision.level:
+        outcome = "refuted"
+    interval = agreeing(estimate.interval(supporting.level, refuting.level), claim.threshold, outcome)
+    return Verdict(claim, outcome, REASONS[outcome], evidence, replace(decision, interval=interval))
+
+
+def agreeing(interval: Interval, threshold: float, outcome: Outcome) -> Interval:
+    """An interval on the side of a threshold that an outcome says, where rounding has put an end beyond it.
+
+    By construction the ends agree with the tests, but quantiles and probabilities are rounded differently.
+    """
+    above = math.nextafter(threshold, math.inf)
+    if outcome == "supported":
+        return replace(interval, low=max(interval.low, above), high=max(interval.high, above))
+    if outcome == "refuted":
+        return replace(interval, low=min(interval.low, threshold), high=min(interval.high, threshold))
+    return replace(interval, low=min(interval.low, threshold), high=max(interval.high, above))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tlbench.errors import ConfigurationError
-from tlbench.judging import LEVEL, Sample, estimates
-from tlbench.statistics import LEAST_VARIANCES, MOST_DEGREES, MOST_PRIOR, size_to_decide, smallest_effect
+from tlbench.judging import LEVEL
+from tlbench.statistics import moderate, size_to_decide, smallest_effect
 
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class Noise:
         unit: Of the difference.
         seeds: Number of seeds that the run has of the claim.
         deviation: Standard deviation of the difference between seeds, in the difference's own unit; moderated by the
-            noise of the other claims, as for a verdict.
-        shared: Whether there are enough claims of the unit to know their noise together.
+            noise of the other claims (`tlbench.statistics.moderate`), which makes a better guess to plan with, though
+            no verdict may rest on it.
         level: Of the claim's test, among all claims of the run.
     """
 
@@ -42,7 +42,6 @@ class Noise:
     unit: Unit
     seeds: int
     deviation: float
-    shared: bool
     level: float
 
     def smallest_difference(self, seeds: int, power: float = POWER) -> float:
@@ -55,7 +54,7 @@ class Noise:
         Returns:
             In the difference's own unit.
         """
-        return self.deviation * smallest_effect(seeds, self.level, power, self._degrees(seeds))
+        return self.deviation * smallest_effect(seeds, self.level, power, seeds - 1.0)
 
     def seeds_for(self, difference: float, power: float = POWER) -> int | None:
         """How many seeds decide a distance from its threshold; None for more than 1,000.
@@ -66,12 +65,7 @@ class Noise:
         """
         if self.deviation == 0:
             return 2
-        return size_to_decide(difference / self.deviation, self.level, power, self._degrees)
-
-    def _degrees(self, seeds: int) -> float:
-        # Of the standard deviation that a verdict on so many seeds rests on; see moderate_with_care.
-        own = seeds - 1.0
-        return own * (1 + MOST_PRIOR) if self.shared and own <= MOST_DEGREES else own
+        return size_to_decide(difference / self.deviation, self.level, power, lambda seeds: seeds - 1.0)
 
 
 def noises(claims: Sequence[SavedClaim]) -> list[Noise]:
@@ -92,16 +86,23 @@ def noises(claims: Sequence[SavedClaim]) -> list[Noise]:
             f"more. Received: {len(claims)} claims"
         )
         raise ConfigurationError(msg)
-    samples = [Sample(tuple(claim.differences.values()), claim.unit, claim.scale) for claim in known]
-    of_unit = Counter(claim.unit for claim in known)
+    deviations = _deviations(known)
     return [
-        Noise(
-            claim.name,
-            claim.unit,
-            len(claim.differences),
-            deviation=estimate.standard_error * math.sqrt(len(claim.differences)),
-            shared=of_unit[claim.unit] >= LEAST_VARIANCES,
-            level=LEVEL / len(claims),
-        )
-        for claim, estimate in zip(known, estimates(samples), strict=True)
+        Noise(claim.name, claim.unit, len(claim.differences), deviation=deviations[number], level=LEVEL / len(claims))
+        for number, claim in enumerate(known)
     ]
+
+
+def _deviations(claims: Sequence[SavedClaim]) -> dict[int, float]:
+    """By number of the claim; claims of a unit know their noise together, on the scale of a single score."""
+    of_unit: defaultdict[str, list[int]] = defaultdict(list)
+    for number, claim in enumerate(claims):
+        of_unit[claim.unit].append(number)
+    found: dict[int, float] = {}
+    for numbers in of_unit.values():
+        samples = [list(claims[number].differences.values()) for number in numbers]
+        scales = np.array([claims[number].scale or 1.0 for number in numbers])
+        variances = np.array([np.var(sample, ddof=1) for sample in samples]) / scales
+        moderated, _ = moderate(variances, [len(sample) - 1.0 for sample in samples])
+        found |= dict(zip(numbers, np.sqrt(moderated * scales).tolist(), strict=True))
+    return found

@@ -108,11 +108,23 @@ class Estimate:
 
         Args:
             sample: Observations, shape (n,), n > 1.
-            variance: Of an observation; the sample's own, or a moderated one.
+            variance: Of an observation.
             degrees: Degrees of freedom of the variance.
         """
         values = np.asarray(sample, dtype=np.float64)
-        return cls(float(values.mean()), math.sqrt(variance / values.size), degrees)
+        # Of equal numbers, the sum is rounded and the mean is another.
+        mean = values[0] if np.ptp(values) == 0 else values.mean()
+        return cls(float(mean), math.sqrt(variance / values.size), degrees)
+
+    @classmethod
+    def of_its_own(cls, sample: ArrayLike) -> Estimate:
+        """The estimate of a sample's mean, by the sample's own variance.
+
+        Args:
+            sample: Observations, shape (n,), n > 1.
+        """
+        values = np.asarray(sample, dtype=np.float64)
+        return cls.of(values, 0.0 if np.ptp(values) == 0 else float(values.var(ddof=1)), values.size - 1.0)
 
     def p(self, threshold: float, alternative: Literal["greater", "less"]) -> float:
         """One-sided p-value of a t test of the mean against a threshold; see `p_value`."""
@@ -362,43 +374,6 @@ def shift(old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, paired: bool) -
 # Two variances do not say how variances are spread.
 LEAST_VARIANCES = 3
 
-# As a share of a variance's own degrees of freedom, the most that other variances may add, see `moderate_with_care`.
-MOST_PRIOR = 0.5
-
-# Variances of more degrees of freedom, five observations or more, are left alone: by then others add too little to
-# make up for drawing small variances up. benchmarks/error_rates.py counts what either decides.
-MOST_DEGREES = 3.0
-
-
-def moderate_with_care(
-    variances: ArrayLike, degrees: ArrayLike, most_degrees: float = MOST_DEGREES
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Variances that are never smaller than they were, known a little better by what they have in common with others.
-
-    As `moderate`, but for three limits: others add at most half of a variance's own degrees of freedom, no variance is
-    drawn below itself, and variances that are known well enough are left alone. Claims of a study differ in their
-    noise far more than genes or arms do, by a factor of 17 in standard deviation, and under variances that far apart
-    tests with `moderate` alone reject too often (`benchmarks/error_rates.py` counts both).
-
-    Args:
-        variances: Of samples of normal observations, shape (m,), on one scale.
-        degrees: Degrees of freedom of each, shape (m,).
-        most_degrees: Of those that others may add to.
-
-    Returns:
-        Variances and their degrees of freedom, each of shape (m,).
-    """
-    values, own = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
-    moderated, known = moderate(values, own)
-    added = np.where(own <= most_degrees, known - own, 0.0)
-    if not (added > 0).any():
-        return values, own
-    # What all variances have in common, as `moderate` found it, weighs as much as it may.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        common = np.where(added > 0, ((added + own) * moderated - own * values) / added, values)
-    added = np.clip(added, 0, MOST_PRIOR * own)
-    return np.maximum(values, (added * common + own * values) / (added + own)), own + added
-
 
 def moderate(variances: ArrayLike, degrees: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variances drawn towards what they have in common, by as much as they resemble each other.
@@ -409,6 +384,9 @@ def moderate(variances: ArrayLike, degrees: ArrayLike) -> tuple[NDArray[np.float
     and scale are found from the mean and the variance of their logarithms. Neither
     scipy nor statsmodels has it. Variances of zero are taken for a hundred-thousandth of the median, as
     the author's own software does.
+
+    A test keeps its level on average over variances of that distribution, not for each: of claims whose noise is as far
+    apart as a study's, the noisy ones are wrongly decided too often. Verdicts therefore do without (docs/judge.md).
 
     Args:
         variances: Of samples of normal observations, shape (m,).

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tabulate import tabulate
 
+from tlbench.claims import shown_signed
 from tlbench.comparison import MEASURES
 from tlbench.report import escaping
 
@@ -107,13 +108,11 @@ def _change(change: Change, unit: Unit) -> str:
     if change.old is None or change.new is None:
         return ""
     scale, digits = (100, 1) if unit == "percent" else (1, 3)
-    # Of two zeros the sum is the positive one.
-    old, new = (round(mean * scale, digits) + 0.0 for mean in (change.old, change.new))
-    means = f"{old:.{digits}f} -> {new:.{digits}f}"
+    means = " -> ".join(shown_signed(mean * scale, digits).removeprefix("+") for mean in (change.old, change.new))
     if change.interval is None:
         return means
-    low, high = (round(end * scale, digits) + 0.0 for end in change.interval)
-    return f"{means} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    low, high = (shown_signed(end * scale, digits) for end in change.interval)
+    return f"{means} [{low}, {high}]"
 
 
 def _ratio(ratio: Ratio) -> Sequence[str]:

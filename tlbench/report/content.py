@@ -6,13 +6,14 @@ import json
 import math
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tlbench.claims import Unit
 from tlbench.comparison import ArmChange, ClaimChange, Ratio
 from tlbench.environment import Environment
 from tlbench.errors import StoreError
 from tlbench.report.figures import AnyFigure
+from tlbench.report.older import UPGRADES
 from tlbench.report.tables import FilledTable
 
 
@@ -297,7 +298,7 @@ def load(path: Path) -> Report:
     if version in UPGRADES:
         try:
             version = UPGRADES[version](content)
-        except (AttributeError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"The results {path} are damaged; run the study again. Received: {error!r}"
             raise StoreError(msg) from error
     if version != SCHEMA_VERSION:
@@ -313,20 +314,6 @@ def load(path: Path) -> Report:
         problems = "; ".join(cattrs.transform_error(error)[:3])
         msg = f"The results {path} are damaged; run the study again. Received: {problems}"
         raise StoreError(msg) from error
-
-
-def _of_3(content: dict[str, Any]) -> int:
-    """What schema 3 lacks: its intervals were those of each claim by itself, and it took all for measured."""
-    for claim in content.get("claims") or []:
-        for each in filter(None, (claim, claim.get("on_macro_f1"))):
-            each |= {"own_low": each.get("low"), "own_high": each.get("high")}
-    if comparison := content.get("comparison"):
-        comparison["outcome"] = "failed" if comparison.get("failures") else "passed"
-    return 4
-
-
-# From a schema that can still be read to the next.
-UPGRADES = {3: _of_3}
 
 
 def _converter() -> JsonConverter:

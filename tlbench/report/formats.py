@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.claims import shown_difference, shown_p
+from tlbench.claims import shown_difference, shown_interval, shown_p, shown_signed
 
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ OUTCOMES = ("supported", "refuted", "inconclusive")
 
 def shown(value: float, unit: Unit) -> str:
     """A value, for instance `87.7%` or `0.34`."""
-    # Of two zeros the sum is the positive one.
-    return f"{round(value, 3) + 0.0:.1%}" if unit == "percent" else f"{round(value, 2) + 0.0:.2f}"
+    number = shown_signed(100 * value, 1) if unit == "percent" else shown_signed(value, 2)
+    return number.removeprefix("+") + ("%" if unit == "percent" else "")
 
 
 def summary(cell: Cell | None, unit: Unit) -> str:
@@ -44,7 +44,7 @@ def difference(cell: Cell | None, unit: Unit) -> str:
         return ""
     if unit == "percent":
         return shown_difference(cell.difference, unit)
-    return f"{round(cell.difference, 2) + 0.0:+.2f}"
+    return shown_signed(cell.difference, 2)
 
 
 def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tuple[str, list[str]]]:
@@ -78,14 +78,17 @@ def signed(value: float | None, unit: Unit) -> str:
     return "" if value is None else shown_difference(value, unit)
 
 
-def interval(low: float | None, high: float | None, unit: Unit) -> str:
-    """Its ends, as `signed` shows them."""
-    return "" if low is None or high is None else f"{signed(low, unit)} to {signed(high, unit)}"
+def interval(low: float | None, high: float | None, threshold: float, unit: Unit) -> tuple[str, str]:
+    """An interval and the threshold that it is held against, see `shown_interval`."""
+    if low is None or high is None:
+        return "", shown_difference(threshold, unit)
+    shown_low, shown_high, bound = shown_interval(low, high, threshold, unit)
+    return f"{shown_low} to {shown_high}", bound
 
 
-def p_value(value: float | None) -> str:
-    """For instance `0.012`, or `< 0.001`."""
-    return "" if value is None else shown_p(value)
+def p_value(value: float | None, level: float | None = None) -> str:
+    """For instance `0.012`, or `< 0.001`; on its side of a level where there is one."""
+    return "" if value is None else shown_p(value, level)
 
 
 def _value(value: Value, unit: Unit) -> str:

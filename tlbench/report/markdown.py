@@ -58,9 +58,8 @@ def claims(records: Iterable[ClaimRecord]) -> str:
             record.name,
             record.outcome,
             formats.signed(record.effect, record.unit),
-            formats.interval(record.low, record.high, record.unit),
-            formats.signed(record.threshold, record.unit),
-            formats.p_value(record.adjusted_p),
+            *formats.interval(record.low, record.high, record.threshold, record.unit),
+            formats.p_value(record.adjusted_p, record.level),
             record.on_macro_f1.outcome if record.on_macro_f1 else "",
         )
         for record in records

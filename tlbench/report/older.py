@@ -1,0 +1,52 @@
+"""Results of earlier schemas, brought to the present one; see `tlbench.report.content`."""
+
+from __future__ import annotations
+
+import math
+
+from typing import Any
+
+from tlbench.claims import Decision, in_words
+from tlbench.judging import REASONS, agreeing
+from tlbench.statistics import Estimate
+
+
+def _of_3(content: dict[str, Any]) -> int:
+    """What schema 3 lacks: its intervals were those of each claim by itself, and it took all for measured."""
+    for claim in content.get("claims") or []:
+        for each in filter(None, (claim, claim.get("on_macro_f1"))):
+            each.update(own_low=each.get("low"), own_high=each.get("high"))
+            if each["adjusted_p"] is not None:
+                each.update(_as_it_decided(each))
+    if comparison := content.get("comparison"):
+        comparison["outcome"] = "failed" if comparison.get("failures") else "passed"
+    return 4
+
+
+def _as_it_decided(claim: dict[str, Any]) -> dict[str, Any]:
+    """The interval that goes with a claim's verdict, and what is told of both.
+
+    The level that Holm's procedure left to the nearer test follows from its p-values before and after the correction;
+    the other test's is taken for that of the first step, which is the hardest: that end may be wider than it would be.
+    """
+    outcome, threshold, p, adjusted = claim["outcome"], claim["threshold"], claim["p"], claim["adjusted_p"]
+    against = adjusted < p
+    hardest = claim["level"] / claim["claims"]
+    nearer = claim["level"] * (1 - p if against else p) / adjusted if 0 < adjusted < 1 else hardest
+    estimate = Estimate.of_its_own([seed["difference"] for seed in claim["seeds"]])
+    levels = (hardest, nearer) if against else (nearer, hardest)
+    # Where p is too small for its digits to say by how much it was corrected.
+    below, above = (min(level, claim["level"]) if level > 0 and math.isfinite(level) else hardest for level in levels)
+    interval = agreeing(estimate.interval(below, above), threshold, outcome)
+    decision = Decision(adjusted, claim["level"], claim["claims"], tuple(claim["looks"]), interval, nearer, against)
+    return {
+        "low": interval.low,
+        "high": interval.high,
+        "confidence": interval.confidence,
+        "reason": REASONS[outcome],
+        "sentence": in_words(decision, outcome, threshold, claim["unit"], claim["seeds_needed"]),
+    }
+
+
+# From a schema that can still be read to the next.
+UPGRADES = {3: _of_3}
