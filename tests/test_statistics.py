@@ -317,9 +317,7 @@ def test_a_mean_of_equal_numbers_is_that_number(value, count, alternative):
     assert (value, value) == (estimate.interval(0.05, 0.01).low, estimate.interval(0.05, 0.01).high)
 
 
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=12), st.floats(-1, 1), st.sampled_from(["greater", "less"]))
-def test_an_estimate_of_its_own_is_students(sample, threshold, alternative):
-    """The same p-value as of a sample by itself."""
-    estimate = Estimate.of_its_own(sample)
-
-    assert p_value(sample, threshold, alternative) == pytest.approx(estimate.p(threshold, alternative), abs=1e-9)
+def test_a_spread_too_small_for_its_variance_is_none():
+    """Squared, it is 0: a p-value is certain then, and the mean is above a threshold between the two numbers."""
+    assert 0.0 == p_value([0.0, 1e-193], 0.0)
+    assert 1.0 == p_value([0.0, 1e-193], 0.0, "less")

@@ -77,15 +77,7 @@ def p_value(sample: ArrayLike, threshold: float, alternative: Literal["greater",
     Returns:
         The p-value; 0 or 1 where there is no spread, a mean at the threshold being not greater.
     """
-    # A hundred times faster than scipy.stats.ttest_1samp, which a test holds it against.
-    from scipy.special import stdtr
-
-    values = np.asarray(sample, dtype=np.float64)
-    error = 0.0 if np.ptp(values) == 0 else values.std(ddof=1) / math.sqrt(values.size)
-    if error == 0:
-        return float((values.min() > threshold) == (alternative == "less"))
-    t = (values.mean() - threshold) / error
-    return float(stdtr(values.size - 1, -t if alternative == "greater" else t))
+    return Estimate.of_its_own(sample).p(threshold, alternative)
 
 
 @dataclass(frozen=True)
@@ -128,6 +120,7 @@ class Estimate:
 
     def p(self, threshold: float, alternative: Literal["greater", "less"]) -> float:
         """One-sided p-value of a t test of the mean against a threshold; see `p_value`."""
+        # A hundred times faster than scipy.stats.ttest_1samp, which a test holds it against.
         from scipy.special import stdtr
 
         if self.standard_error == 0:
