@@ -24,13 +24,13 @@ import numpy as np
 from scipy.special import stdtr
 from tabulate import tabulate
 
-from tlbench.claims import Claim, Margin, Metric, Quantity, score
 from tlbench.datasets.dataset import Split
-from tlbench.judging import LEVEL, judge, looks
-from tlbench.profiles import MINIATURE
-from tlbench.statistics import holm, moderate
-from tlbench.tasks import EVERY_CLASS
-from tlbench.trials import Arm, DataReference, Random
+from tlbench.declare.claims import Claim, Margin, Metric, Quantity, score
+from tlbench.declare.profiles import MINIATURE
+from tlbench.declare.tasks import EVERY_CLASS
+from tlbench.declare.trials import Arm, DataReference, Random
+from tlbench.judge.judging import LEVEL, judge, looks
+from tlbench.scores.statistics import holm, moderate
 
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.trials import Trial
+    from tlbench.declare.trials import Trial
 
 # The study's claims as sums of arms' scores; see benchmarks/test_*.py.
 CLAIMS: tuple[dict[str, float], ...] = (

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, MACRO_F1, Margin, score
+from tlbench.declare.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, MACRO_F1, Margin, score
+from tlbench.declare.tasks import Task
 from tlbench.report.tables import Column, Row, Table
-from tlbench.tasks import Task
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tlbench.claims import Metric
-    from tlbench.study import Study
-    from tlbench.trials import Arm
+    from tlbench.declare.claims import Metric
+    from tlbench.declare.study import Study
+    from tlbench.declare.trials import Arm
 
 EIGHT_CLASSES = Task("8-classes")
 PERSON_OTHER = Task("person/other", person=["person"], other=...)

@@ -24,9 +24,9 @@ import numpy as np
 from tabulate import tabulate
 
 from tlbench.errors import StoreError
-from tlbench.judging import LEVEL, estimates
+from tlbench.judge.judging import LEVEL, estimates
 from tlbench.report import content
-from tlbench.statistics import holm
+from tlbench.scores.statistics import holm
 
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.report.content import ClaimRecord
+    from tlbench.report.records import ClaimRecord
 
 
 # Of twenty seeds there are 184,756 choices of ten.

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from tlbench.report import content, files, markdown
-from tlbench.report.figures import all_figures, caption
+from tlbench.report.gallery import all_figures, caption
 from tlbench.report.names import file_name
 
 

@@ -18,17 +18,18 @@ import click
 
 from tabulate import tabulate
 
-from tlbench.claims import shown_difference, shown_interval, shown_p
 from tlbench.errors import StoreError
-from tlbench.judging import LEVEL, REASONS, agreeing, estimates
-from tlbench.statistics import holm, holm_levels
+from tlbench.judge.judging import LEVEL, REASONS, agreeing, estimates
+from tlbench.judge.wording import shown_difference, shown_interval, shown_p
+from tlbench.scores.statistics import holm, holm_levels
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from tlbench.claims import Outcome, Unit
+    from tlbench.declare.claims import Unit
+    from tlbench.judge.decisions import Outcome
 
 
 @dataclass(frozen=True)

@@ -39,18 +39,21 @@ from benchmarks import (
     test_table_4_tasks,
     test_table_5_f1_per_class,
 )
-from tlbench import backends, baselines, environment, tasks, transfer
-from tlbench.baselines import Run, SavedArm
-from tlbench.comparison import FailOn, compare
 from tlbench.datasets.dataset import Dataset, Parts
-from tlbench.judging import judge
+from tlbench.declare import tasks
+from tlbench.declare.profiles import MINIATURE
+from tlbench.declare.trials import Random
+from tlbench.judge.comparison import FailOn, compare
+from tlbench.judge.judging import judge
+from tlbench.judge.verdicts import saved_claim
+from tlbench.machine import backends, environment
 from tlbench.networks.xception import Xception
-from tlbench.options import Options
-from tlbench.prefixes import PrefixCache
-from tlbench.profiles import MINIATURE
-from tlbench.results import Scores
-from tlbench.session import open_session
-from tlbench.trials import Random
+from tlbench.run.options import Options
+from tlbench.run.session import open_session
+from tlbench.store.baselines import Run, SavedArm
+from tlbench.store.results import Scores
+from tlbench.train import transfer
+from tlbench.train.prefixes import PrefixCache
 
 
 if TYPE_CHECKING:
@@ -59,10 +62,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.claims import Claim
-    from tlbench.session import Session
-    from tlbench.study import Study
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.claims import Claim
+    from tlbench.declare.study import Study
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.run.session import Session
 
 # A run of the miniature has so many.
 SEEDS = MINIATURE.seeds
@@ -221,7 +224,7 @@ def with_batchnorm_in_training_mode() -> Iterator[None]:
 
 def without_last_batch() -> AbstractContextManager[Any]:
     """Each epoch ends a step early."""
-    from tlbench.training import Batches
+    from tlbench.train.training import Batches
 
     original = Batches.__len__
     return mock.patch.object(Batches, "__len__", lambda batches: max(original(batches) - 1, 1))
@@ -408,7 +411,7 @@ def _shared_trainer() -> Any:
 
 
 def _make_trainer(*, prefix_cache: bool) -> Any:
-    from tlbench.training import Trainer
+    from tlbench.train.training import Trainer
 
     return Trainer(_session().environment, PrefixCache() if prefix_cache else None, capacity=16)
 
@@ -478,7 +481,7 @@ class Pool:
             chosen |= {arm.trial(position): scores[seed] for position, seed in enumerate(seeds)}
             saved.append(SavedArm(arm.label, (arm.label,), {}, {}, scores))
         verdicts = judge(claims_of(self.study), chosen.__getitem__, [len(seeds)])
-        claims = [baselines.saved_claim(verdict) for verdict in verdicts]
+        claims = [saved_claim(verdict) for verdict in verdicts]
         # Judged as seeds 0, 1, ...; compared under their own numbers, by which runs are paired.
         claims = [replace(c, differences=dict(zip(seeds, c.differences.values(), strict=True))) for c in claims]
         around = environment.Surroundings(environment.current(), {}, "", "", 1, (), None, {})

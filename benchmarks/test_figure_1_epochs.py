@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.poster import CAT_DOG, EIGHT_CLASSES, NEGLIGIBLE, direct, moved
-from tlbench.claims import score, validation_accuracy
+from tlbench.declare.claims import score, validation_accuracy
 from tlbench.report.figures import Curves
 
 
 if TYPE_CHECKING:
-    from tlbench.claims import Claim
-    from tlbench.study import Study
+    from tlbench.declare.claims import Claim
+    from tlbench.declare.study import Study
 
 
 def figure_1(study: Study) -> Curves:

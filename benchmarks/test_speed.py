@@ -21,7 +21,7 @@ def network(study):
     """The study's network, compiled as trials compile it."""
     import keras
 
-    from tlbench import backends
+    from tlbench.machine import backends
 
     model = study.network.build(len(EIGHT_CLASSES.labels_of(study.class_names)), study.recipe.precision)
     # As a run without --gpu or with it would: the device is what the backend has chosen.

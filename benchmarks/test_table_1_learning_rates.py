@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.poster import LEARNING_RATES, TABLE_1, initialised, table_of_scores
-from tlbench.claims import ACCURACY, LOSS, MACRO_F1, score
+from tlbench.declare.claims import ACCURACY, LOSS, MACRO_F1, score
 from tlbench.report.figures import Calibration, Lines, Point
 
 
 if TYPE_CHECKING:
-    from tlbench.claims import Claim
+    from tlbench.declare.claims import Claim
+    from tlbench.declare.study import Study
     from tlbench.report.tables import Table
-    from tlbench.study import Study
 
 
 def table_1(study: Study) -> Table:

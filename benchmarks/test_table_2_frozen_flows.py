@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.poster import NEGLIGIBLE, TABLE_2, frozen, table_of_scores
-from tlbench.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, score
+from tlbench.declare.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, score
 from tlbench.report.figures import Bar, Bars
 
 
 if TYPE_CHECKING:
-    from tlbench.claims import Claim
+    from tlbench.declare.claims import Claim
+    from tlbench.declare.study import Study
     from tlbench.report.tables import Table
-    from tlbench.study import Study
 
 
 def table_2(study: Study) -> Table:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.poster import CAT_DOG, COLUMNS, EIGHT_CLASSES, PERSON_OTHER, TABLE_3, TABLE_4, direct, moved
-from tlbench.claims import ACCURACY, LOSS, score
+from tlbench.declare.claims import ACCURACY, LOSS, score
 from tlbench.report.figures import Matrix, Pair
 from tlbench.report.tables import Column, Row, Table, number
 
 
 if TYPE_CHECKING:
-    from tlbench.claims import Claim, Quantity
-    from tlbench.study import Study
-    from tlbench.tasks import Task
+    from tlbench.declare.claims import Claim, Quantity
+    from tlbench.declare.study import Study
+    from tlbench.declare.tasks import Task
 
 SPECIFIC = (PERSON_OTHER, CAT_DOG)
 

@@ -47,7 +47,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(collections|keras|matplotlib|np|numpy|pathlib|types|typing)\..+"),
     (r"py:.*", r"(ArrayLike|Callable|EllipsisType|Iterable|Iterator|Mapping|NDArray|Path|Protocol|Sequence)"),
     # An alias of a `Literal`; docstrings say what it can be.
-    (r"py:class", r"Unit"),
+    (r"py:class", r"Unit|Outcome"),
 ]
 
 linkcheck_anchors_ignore_for_url = ["https://github.com/"]

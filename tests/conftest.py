@@ -8,10 +8,10 @@ import pytest
 from pebble import Pebble
 
 from tlbench.datasets.dataset import Dataset, Split
-from tlbench.environment import Environment, current
-from tlbench.results import Result
-from tlbench.tasks import EVERY_CLASS
-from tlbench.trials import DataReference, Random, Recipe, Trial
+from tlbench.declare.tasks import EVERY_CLASS
+from tlbench.declare.trials import DataReference, Random, Recipe, Trial
+from tlbench.machine.environment import Environment, current
+from tlbench.store.results import Result
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -60,7 +60,7 @@ def make_trial(dataset):
 @pytest.fixture(scope="session")
 def source(make_trial, dataset):
     """Weights of a trained source: `make_trial(seed=7)`."""
-    from tlbench.training import Trainer
+    from tlbench.train.training import Trainer
 
     return Trainer(current()).train(make_trial(seed=7), dataset, None)[1]
 

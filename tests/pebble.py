@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tlbench.tasks import Task
+from tlbench.declare.tasks import Task
 
 
 # Of the fixture `dataset`; leaves out a third of its images.

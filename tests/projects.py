@@ -13,7 +13,7 @@ import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
 import statsmodels.stats.power  # noqa: F401
 
-import tlbench.training  # noqa: F401
+import tlbench.train.training  # noqa: F401
 
 
 PEBBLE = Path(__file__).with_name("pebble.py").read_text()
@@ -23,8 +23,8 @@ PROFILE = """
 import numpy as np
 from pebble import Pebble
 from tlbench.datasets.dataset import Dataset, Split
-from tlbench.profiles import Profile
-from tlbench.trials import Recipe
+from tlbench.declare.profiles import Profile
+from tlbench.declare.trials import Recipe
 
 def colours(size, classes=("cat", "dog", "person"), seed=0):
     generator = np.random.default_rng(seed)
@@ -41,7 +41,7 @@ def pytest_tlbench_profiles():
 
 STUDY = '''
 import pytest
-from tlbench.claims import score
+from tlbench.declare.claims import score
 from tlbench.report.figures import Curves
 from tlbench.report.tables import Column, Row, Table
 

@@ -6,23 +6,16 @@ import hashlib
 
 from dataclasses import replace
 
-from tlbench.comparison import ArmChange, Change, ClaimChange, Ratio
-from tlbench.environment import Environment
-from tlbench.report.content import (
-    ArmRecord,
-    ClaimRecord,
-    ComparisonRecord,
-    Report,
-    SeedScore,
-    TrialChange,
-    TrialRecord,
-)
+from tlbench.judge.comparison import ArmChange, Change, ClaimChange, Ratio
+from tlbench.machine.environment import Environment
+from tlbench.report.content import Report
 from tlbench.report.figures.bars import DrawnBar, DrawnBars
 from tlbench.report.figures.calibration import Bin, CalibrationSeries, DrawnCalibration
 from tlbench.report.figures.confusion import DrawnConfusion
 from tlbench.report.figures.curves import Curve, DrawnCurves
 from tlbench.report.figures.lines import DrawnLines, DrawnPoint
 from tlbench.report.figures.matrix import DrawnMatrix, DrawnPair
+from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Value
 
 

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from tlbench.results import Result
+from tlbench.store.results import Result
 
 
 class StubTrainer:
@@ -22,7 +22,7 @@ class StubTrainer:
         self._environment = environment
 
     def train(self, trial, dataset, source, on_epoch):
-        """As `tlbench.training.Trainer.train`."""
+        """As `tlbench.train.training.Trainer.train`."""
         time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
         sha256 = hashlib.sha256(trial.digest.encode())
         for path in sorted(source or ()):
@@ -57,7 +57,7 @@ class StubTrainer:
 
 
 def make_trainer(environment, _folder=None):
-    """In place of `tlbench.session._make_trainer`."""
+    """In place of `tlbench.run.session._make_trainer`."""
     return StubTrainer(environment)
 
 

@@ -38,7 +38,7 @@ METADATA = "Metadata-Version: 2.1\\nName: tlbench\\nVersion: 9.9\\n"
 WHEEL = "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
 
 def build(folder, files):
-    scripts = "[console_scripts]\\ntlbench = tlbench.cli:main\\n"
+    scripts = "[console_scripts]\\ntlbench = tlbench.hosts.cli:main\\n"
     files |= {f"tlbench-9.9.dist-info/{name}": text for name, text in
         {"METADATA": METADATA, "WHEEL": WHEEL, "entry_points.txt": scripts}.items()}
     record = "".join(f"{path},,\\n" for path in files) + "tlbench-9.9.dist-info/RECORD,,\\n"
@@ -63,7 +63,7 @@ backend-path = ["."]
 [project]
 name = "tlbench"
 version = "9.9"
-scripts = { tlbench = "tlbench.cli:main" }
+scripts = { tlbench = "tlbench.hosts.cli:main" }
 """
 
 

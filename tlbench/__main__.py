@@ -1,6 +1,6 @@
 """`python -m tlbench` is the command `tlbench`."""
 
-from tlbench.cli import main
+from tlbench.hosts.cli import main
 
 
 if __name__ == "__main__":

@@ -212,8 +212,8 @@ def _interpreter(contender: Contender) -> tuple[Path, dict[str, str]]:
 
 @functools.cache
 def _timm_environment() -> tuple[Path, dict[str, str]]:
-    from tlbench.datasets.cache import default_folder
-    from tlbench.isolation import Requirements, prepare
+    from tlbench.hosts.isolation import Requirements, prepare
+    from tlbench.machine.folders import default_folder
 
     click.echo(f"{TIMM} is looked for in an environment of its own", err=True)
     try:

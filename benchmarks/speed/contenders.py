@@ -3,7 +3,7 @@
     python -m benchmarks.speed.contenders torch '{"network": {"image_size": 32}, "batch_size": 8}'
 
 A step is forward pass, backward pass and Adam's update over one batch, with the loss read back. Ours is a Keras model,
-compiled and fed as `tlbench.training` does it there; the rival is timm's Xception in a loop of plain PyTorch.
+compiled and fed as `tlbench.train.training` does it there; the rival is timm's Xception in a loop of plain PyTorch.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import click
 import numpy as np
 
 from benchmarks.speed import flops
-from tlbench import backends, environment
 from tlbench.errors import TlbenchError, TrainingError
+from tlbench.machine import backends, environment
 from tlbench.networks.xception import Xception
 
 
@@ -183,8 +183,8 @@ def _median_step(ends: Iterable[float], setting: Setting) -> float:
 def _ours(contender: Contender, setting: Setting) -> dict[str, Any]:
     import keras
 
-    from tlbench import training
-    from tlbench.device_arrays import Lookup
+    from tlbench.train import training
+    from tlbench.train.device_arrays import Lookup
 
     images, labels, order = _images(setting)
 

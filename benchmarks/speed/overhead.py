@@ -31,9 +31,9 @@ TINY_TRIALS = 50
 
 def _trial(epochs: int) -> tuple[Any, Any]:
     from tlbench.datasets import miniature
-    from tlbench.profiles import MINIATURE
-    from tlbench.tasks import EVERY_CLASS
-    from tlbench.trials import DataReference, Random, Trial
+    from tlbench.declare.profiles import MINIATURE
+    from tlbench.declare.tasks import EVERY_CLASS
+    from tlbench.declare.trials import DataReference, Random, Trial
 
     dataset = miniature.load_miniature(image_size=MINIATURE.network.image_size)
     return dataset, Trial(
@@ -49,9 +49,9 @@ def _trial(epochs: int) -> tuple[Any, Any]:
 
 def by_tlbench(epochs: int) -> float:
     """Train the miniature's network for some epochs as tlbench does; returns the seconds."""
-    from tlbench import environment
-    from tlbench.prefixes import PrefixCache
-    from tlbench.training import Trainer
+    from tlbench.machine import environment
+    from tlbench.train.prefixes import PrefixCache
+    from tlbench.train.training import Trainer
 
     dataset, trial = _trial(epochs)
     trainer = Trainer(environment.current(), PrefixCache())
@@ -64,8 +64,8 @@ def by_keras(epochs: int) -> float:
     """The same network, arrays and number of steps with nothing but Keras; returns the seconds."""
     import keras
 
-    from tlbench import backends
-    from tlbench.training import PREDICTION_BATCH
+    from tlbench.machine import backends
+    from tlbench.train.training import PREDICTION_BATCH
 
     dataset, trial = _trial(epochs)
     parts = dataset.parts(trial.data.split)
@@ -92,10 +92,10 @@ def by_keras(epochs: int) -> float:
 
 def many(trials: int) -> list[int]:
     """Train tiny trials, one after the other in this process; returns the resident memory after each, in bytes."""
-    from tlbench import environment
+    from tlbench.machine import environment
     from tlbench.networks.xception import Xception
-    from tlbench.prefixes import PrefixCache
-    from tlbench.training import Trainer
+    from tlbench.train.prefixes import PrefixCache
+    from tlbench.train.training import Trainer
 
     dataset, trial = _trial(1)
     trainer = Trainer(environment.current(), PrefixCache())
@@ -168,7 +168,7 @@ def main(context: click.Context, epochs: int, rounds: int) -> None:
 @click.option("--epochs", required=True, type=int)
 def side(name: str, epochs: int) -> None:
     """Measure one side in this process, and print what it took as JSON."""
-    from tlbench import backends
+    from tlbench.machine import backends
 
     if name == "many":
         click.echo(json.dumps({"held": many(epochs)}))

@@ -19,7 +19,7 @@ from tabulate import tabulate
 
 from benchmarks.speed.study import run
 from tlbench.datasets import miniature
-from tlbench.profiles import MINIATURE
+from tlbench.declare.profiles import MINIATURE
 
 
 SEEDS = (1, 2, 4, 8)

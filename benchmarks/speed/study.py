@@ -33,8 +33,9 @@ import numpy as np
 
 from tabulate import tabulate
 
-from tlbench import backends, prefixes
+from tlbench.machine import backends
 from tlbench.report import content, files
+from tlbench.train import prefixes
 
 
 ROOT = Path(__file__).resolve().parents[2]

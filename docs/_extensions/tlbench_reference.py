@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from tlbench import plugin
+from tlbench.hosts import plugin
 
 
 if TYPE_CHECKING:

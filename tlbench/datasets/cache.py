@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from PIL import __version__ as pillow_version
-from platformdirs import user_cache_path
 
 from tlbench.datasets.dataset import Dataset
 from tlbench.errors import DataError
+from tlbench.machine.folders import default_folder
 
 
 if TYPE_CHECKING:
@@ -29,20 +28,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ENVIRONMENT_VARIABLE = "TLBENCH_CACHE"
-
 # Part of every entry's name: another layout on disk is another entry.
 _LAYOUT = 1
 
 # What reading an entry raises that a killed writer, a full disk or another program's file has left behind.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, DataError)
-
-
-def default_folder() -> Path:
-    """The folder that `TLBENCH_CACHE` names, or else the user's cache folder of tlbench."""
-    if named := os.environ.get(ENVIRONMENT_VARIABLE):
-        return Path(named).expanduser()
-    return user_cache_path("tlbench")
 
 
 def cached(key: str, make: Callable[[], Dataset], folder: Path | None = None) -> Dataset:

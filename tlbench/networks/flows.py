@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench import backends
 from tlbench.errors import ConfigurationError
+from tlbench.machine import backends
 
 
 if TYPE_CHECKING:

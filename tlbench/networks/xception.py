@@ -38,7 +38,7 @@ class Xception:
 
     family: ClassVar[str] = "xception"
 
-    # See `tlbench.revisions`: bumped when a change of this module can move a score.
+    # See `tlbench.declare.revisions`: bumped when a change of this module can move a score.
     REVISION: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

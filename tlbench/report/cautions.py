@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tlbench.report.content import ClaimRecord, Report, TrialRecord
+    from tlbench.report.content import Report
+    from tlbench.report.records import ClaimRecord, TrialRecord
 
 Kind = Literal["stand-in data", "diverged", "moving statistics", "saturated", "signs", "one seed"]
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tabulate import tabulate
 
-from tlbench.claims import shown_signed
-from tlbench.comparison import MEASURES
+from tlbench.judge.comparison import MEASURES
+from tlbench.judge.wording import shown_signed
 from tlbench.report import escaping
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tlbench.claims import Unit
-    from tlbench.comparison import ArmChange, Change, ClaimChange, Ratio
-    from tlbench.report.content import ComparisonRecord
+    from tlbench.declare.claims import Unit
+    from tlbench.judge.comparison import ArmChange, Change, ClaimChange, Ratio
+    from tlbench.report.records import ComparisonRecord
 
 # In the order of their columns.
 METRICS = tuple(measure.metric for measure in MEASURES)

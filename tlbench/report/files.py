@@ -7,12 +7,12 @@ import io
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
-from tlbench.publishing import publish
 from tlbench.report import comparisons, html, latex, markdown
 from tlbench.report.drawing import picture
 from tlbench.report.escaping import one_line
-from tlbench.report.figures import all_figures
+from tlbench.report.gallery import all_figures
 from tlbench.report.names import file_name
+from tlbench.store.publishing import publish
 
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.claims import shown_difference, shown_interval, shown_p, shown_signed
+from tlbench.judge.wording import shown_difference, shown_interval, shown_p, shown_signed
 
 
 if TYPE_CHECKING:
-    from tlbench.claims import Unit
+    from tlbench.declare.claims import Unit
     from tlbench.report.tables import Cell, Column, FilledTable, Value
 
 OUTCOMES = ("supported", "refuted", "inconclusive")

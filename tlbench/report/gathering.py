@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from tlbench.report.content import (
-    ArmRecord,
-    ClaimRecord,
-    ComparisonRecord,
-    SeedScore,
-    TrialChange,
-    TrialRecord,
-    finite,
-)
-from tlbench.trials import ImageNet
+from tlbench.declare.trials import ImageNet
+from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord, finite
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tlbench.claims import Verdict
-    from tlbench.comparison import Comparison, FailOn
-    from tlbench.environment import Environment
-    from tlbench.results import Result
-    from tlbench.trials import Trial
+    from tlbench.declare.trials import Trial
+    from tlbench.judge.comparison import Comparison, FailOn
+    from tlbench.judge.verdicts import Verdict
+    from tlbench.machine.environment import Environment
+    from tlbench.store.results import Result
 
 
 def claim_record(verdict: Verdict) -> ClaimRecord:

@@ -11,7 +11,7 @@ from tlbench.report import comparisons, formats
 from tlbench.report.cautions import cautions
 from tlbench.report.content import repeat_command
 from tlbench.report.drawing import INK
-from tlbench.report.figures import caption
+from tlbench.report.gallery import caption
 
 
 if TYPE_CHECKING:
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from tlbench.claims import Unit
-    from tlbench.report.content import ArmRecord, ClaimRecord, Report, TrialRecord
+    from tlbench.declare.claims import Unit
+    from tlbench.report.content import Report
     from tlbench.report.drawing import Picture
     from tlbench.report.figures import Drawn
+    from tlbench.report.records import ArmRecord, ClaimRecord, TrialRecord
 
 _T = TypeVar("_T")
 

@@ -8,15 +8,16 @@ from tabulate import tabulate
 
 from tlbench.report import comparisons, formats
 from tlbench.report.escaping import markdown as escaped
-from tlbench.report.figures import caption
+from tlbench.report.gallery import caption
 from tlbench.report.names import file_name
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tlbench.report.content import ClaimRecord, Report
+    from tlbench.report.content import Report
     from tlbench.report.figures import Drawn
+    from tlbench.report.records import ClaimRecord
     from tlbench.report.tables import FilledTable
 
 

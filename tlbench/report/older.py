@@ -6,9 +6,10 @@ import math
 
 from typing import Any
 
-from tlbench.claims import Decision, in_words
-from tlbench.judging import REASONS, agreeing
-from tlbench.statistics import Estimate
+from tlbench.judge.decisions import Decision
+from tlbench.judge.judging import REASONS, agreeing
+from tlbench.judge.wording import in_words
+from tlbench.scores.statistics import Estimate
 
 
 def _of_3(content: dict[str, Any]) -> int:

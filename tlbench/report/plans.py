@@ -8,15 +8,15 @@ import numpy as np
 
 from tabulate import tabulate
 
-from tlbench.trials import ImageNet
+from tlbench.declare.trials import ImageNet
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tlbench.forecast import Expected, Forecast
-    from tlbench.results import Result
-    from tlbench.trials import Trial
+    from tlbench.declare.trials import Trial
+    from tlbench.plan.forecast import Expected, Forecast
+    from tlbench.store.results import Result
 
 
 def describe(

@@ -9,16 +9,16 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tlbench.claims import CONFIDENCE, Unit
-from tlbench.statistics import mean_interval
+from tlbench.declare.claims import Unit
+from tlbench.scores.statistics import CONFIDENCE, mean_interval
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tlbench.claims import Quantity
-    from tlbench.results import Result
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.claims import Quantity
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.store.results import Result
 
 Status = Literal["finished", "diverged", "not run"]
 

@@ -17,8 +17,9 @@ from tlbench.report.plans import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tlbench.report.content import ArmRecord, ClaimRecord, Report, TrialRecord
+    from tlbench.report.content import Report
     from tlbench.report.figures import Drawn
+    from tlbench.report.records import ArmRecord, ClaimRecord, TrialRecord
     from tlbench.report.tables import FilledTable
 
 # Below this the words of a heading would be cut.

@@ -6,8 +6,6 @@ to the second, which holds plain values only, so that `results.json` can keep it
 
 from __future__ import annotations
 
-import itertools
-
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tlbench.report.figures.bars import Bar, Bars, DrawnBars
@@ -18,7 +16,6 @@ from tlbench.report.figures.curves import Curves, DrawnCurves
 from tlbench.report.figures.forest import Forest
 from tlbench.report.figures.lines import DrawnLines, Lines, Point
 from tlbench.report.figures.matrix import DrawnMatrix, Matrix, Pair
-from tlbench.report.names import file_name
 
 
 if TYPE_CHECKING:
@@ -26,9 +23,8 @@ if TYPE_CHECKING:
 
     import matplotlib.figure
 
-    from tlbench.report.content import Report
-    from tlbench.results import Result
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.store.results import Result
 
 __all__ = [
     "AnyFigure",
@@ -45,8 +41,6 @@ __all__ = [
     "Matrix",
     "Pair",
     "Point",
-    "all_figures",
-    "caption",
 ]
 
 # All kinds that a report can hold: a new one is a new module and a line here.
@@ -107,25 +101,3 @@ class Drawn(Protocol):
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
         """Draw it with matplotlib, at the canvas's own size, under the style that the caller has set."""
-
-
-def all_figures(report: Report) -> tuple[Drawn, ...]:
-    """A report's figures: those that tests declare, one of all claims, and one of a comparison."""
-    found: list[Drawn] = list(report.figures)
-    taken = {file_name(one.name) for one in (*report.figures, *report.tables)}
-    if report.claims:
-        found.append(Forest(report.claims, _free("All claims", taken)))
-    if report.comparison and report.comparison.trials:
-        found.append(Changes(report.comparison, _free("Old and new", taken)))
-    return tuple(found)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """A name whose files are no other's: this one, or with a number that no test has given a figure or a table."""
-    numbered = (name if number == 1 else f"{name} {number}" for number in itertools.count(1))
-    return next(one for one in numbered if file_name(one) not in taken)
-
-
-def caption(drawn: Drawn, report: Report) -> str:
-    """What stands below a figure: what it shows, what the marks are, and of which data."""
-    return f"{drawn.title[:1].upper()}{drawn.title[1:]}. {drawn.caption} {report.data}"

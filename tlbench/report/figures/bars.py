@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tlbench.claims import Unit
+from tlbench.declare.claims import Unit
 from tlbench.report.figures import marks
 from tlbench.report.tables import Cell
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import matplotlib.figure
 
-    from tlbench.claims import Quantity
-    from tlbench.results import Result
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.claims import Quantity
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.store.results import Result
 
 
 # Bars whose names stand level, and the characters that they share; more names are slanted.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tlbench import metrics
 from tlbench.report.figures import marks
+from tlbench.scores import metrics
 
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import matplotlib.figure
 
-    from tlbench.results import Result
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.store.results import Result
 
 BINS = 10
 

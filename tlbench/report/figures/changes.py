@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlbench.report.content import ComparisonRecord, TrialChange
+    from tlbench.report.records import ComparisonRecord, TrialChange
 
 # Arms of a kind: more names would hide each other.
 MOST_NAMED = 5

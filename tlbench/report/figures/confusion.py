@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tlbench import metrics
-from tlbench.claims import f1, score
+from tlbench.declare.claims import f1, score
 from tlbench.report.figures import marks
 from tlbench.report.tables import Cell
+from tlbench.scores import metrics
 
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tlbench.results import Result
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.store.results import Result
 
 # From here on numbers in the cells would hide each other.
 MOST_NUMBERED = 12

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlbench.report.figures import marks
-from tlbench.statistics import epochs_to_match
+from tlbench.scores.statistics import epochs_to_match
 
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import matplotlib.figure
 
-    from tlbench.results import Result
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.store.results import Result
 
 
 # Of each arm: more would be one grey area, and take long to draw.

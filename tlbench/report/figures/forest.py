@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlbench.claims import Unit
-    from tlbench.report.content import ClaimRecord
+    from tlbench.declare.claims import Unit
+    from tlbench.report.records import ClaimRecord
 
 # More would make a figure that no page holds.
 MOST_CLAIMS = 60

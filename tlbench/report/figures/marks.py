@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlbench.claims import Unit
+    from tlbench.declare.claims import Unit
     from tlbench.report.tables import Cell
 
 # Between seeds that would hide each other, in units of the axis.

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlbench.claims import Quantity
-    from tlbench.results import Result
-    from tlbench.trials import Arm, Trial
+    from tlbench.declare.claims import Quantity
+    from tlbench.declare.trials import Arm, Trial
+    from tlbench.store.results import Result
 
 
 @dataclass(frozen=True)

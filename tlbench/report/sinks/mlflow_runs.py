@@ -26,7 +26,8 @@ from tlbench.report.sinks.points import points
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tlbench.report.content import ClaimRecord, Report
+    from tlbench.report.content import Report
+    from tlbench.report.records import ClaimRecord
 
 EXPERIMENT = "tlbench"
 
@@ -93,7 +94,7 @@ def send(report: Report, uri: str) -> str:
         tags = {
             "tlbench.kind": "trial",
             "mlflow.parentRunId": parent,
-            "tlbench.environment": cut(str(report.environments[trial.environment])),
+            "tlbench.machine.environment": cut(str(report.environments[trial.environment])),
             "tlbench.arms": cut(" = ".join(arm.labels)),
             "tlbench.status": trial.status,
         }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlbench.report.content import TrialRecord
+    from tlbench.report.records import TrialRecord
 
 HISTORIES = ("validation_accuracy", "training_accuracy", "training_loss")
 SCORES = ("accuracy", "loss", "macro_f1", "batch_statistics_accuracy")

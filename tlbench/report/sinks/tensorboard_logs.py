@@ -13,7 +13,8 @@ from tlbench.report.sinks.points import points
 
 
 if TYPE_CHECKING:
-    from tlbench.report.content import Report, TrialRecord
+    from tlbench.report.content import Report
+    from tlbench.report.records import TrialRecord
 
 
 def send(report: Report, folder: str) -> str:

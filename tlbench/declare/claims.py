@@ -1,0 +1,268 @@
+"""Claims about arms: metrics, quantities made of them, and margins."""
+
+from __future__ import annotations
+
+import math
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Protocol
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tlbench.declare.trials import Arm, Trial
+
+# How a number is shown: 0.5 as 50.0 %, or as 0.50.
+Unit = Literal["percent", "number"]
+
+
+class Scored(Protocol):
+    """What metrics read: a result, or the scores that a saved run keeps of one."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss is no number; nothing else is asked of it then."""
+
+    @property
+    def accuracy(self) -> float:
+        """On the test images."""
+
+    @property
+    def loss(self) -> float:
+        """In nats."""
+
+    @property
+    def macro_f1(self) -> float:
+        """Unweighted mean over the labels."""
+
+    @property
+    def f1(self) -> Mapping[str, float]:
+        """By label."""
+
+    @property
+    def batch_statistics_accuracy(self) -> float:
+        """With BatchNorm's statistics re-estimated."""
+
+    @property
+    def validation_accuracy(self) -> Sequence[float]:
+        """After each epoch."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a result holds.
+
+    Attributes:
+        name: What tables call it.
+        of: Computes it; a function of a module or a `functools.partial` of one.
+        unit: `"percent"` of what counts from 0 to 1, whose differences are shown in points.
+        highest: What it can reach; None where there is no such bound.
+    """
+
+    name: str
+    of: Callable[[Scored], float]
+    unit: Unit = "number"
+    highest: float | None = None
+
+
+def _accuracy(result: Scored) -> float:
+    return result.accuracy
+
+
+def _loss(result: Scored) -> float:
+    return result.loss
+
+
+def _macro_f1(result: Scored) -> float:
+    return result.macro_f1
+
+
+def _batch_statistics_accuracy(result: Scored) -> float:
+    return result.batch_statistics_accuracy
+
+
+def _f1(result: Scored, *, label: str) -> float:
+    return result.f1[label]
+
+
+def _f1_lead(result: Scored, *, label: str) -> float:
+    return result.f1[label] - max(score for other, score in result.f1.items() if other != label)
+
+
+def _validation_accuracy(result: Scored, *, epoch: int) -> float:
+    return result.validation_accuracy[epoch - 1 if epoch > 0 else epoch]
+
+
+_share = partial(Metric, unit="percent", highest=1.0)
+
+ACCURACY = _share("accuracy", _accuracy)
+LOSS = Metric("loss", _loss)
+MACRO_F1 = _share("macro-F1", _macro_f1)
+BATCH_STATISTICS_ACCURACY = _share("accuracy with batch statistics", _batch_statistics_accuracy)
+
+
+def f1(label: str) -> Metric:
+    """F1 of one label."""
+    return _share(f"F1 of {label}", partial(_f1, label=label))
+
+
+def f1_lead(label: str) -> Metric:
+    """F1 of one label less the highest F1 among the others."""
+    return _share(f"lead in F1 of {label}", partial(_f1_lead, label=label))
+
+
+def validation_accuracy(epoch: int) -> Metric:
+    """Validation accuracy after an epoch, counted from 1, or from the last with -1."""
+    name = "validation accuracy after the last epoch" if epoch == -1 else f"validation accuracy after epoch {epoch}"
+    return _share(name, partial(_validation_accuracy, epoch=epoch))
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How much a difference must amount to.
+
+    Attributes:
+        value: In the metric's own unit; accuracy and F1 count from 0 to 1.
+        reason: Why this much.
+    """
+
+    value: float
+    reason: str
+
+
+ANY = Margin(0.0, "any difference that is more than the noise between seeds, which the interval holds")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A sum of scores: what a claim is about.
+
+    Attributes:
+        terms: Factor, arm and metric of each score.
+    """
+
+    terms: tuple[tuple[float, Arm, Metric], ...]
+
+    def __add__(self, other: Quantity) -> Quantity:
+        return Quantity(self.terms + other.terms)
+
+    def __sub__(self, other: Quantity) -> Quantity:
+        return Quantity(self.terms + tuple((-factor, arm, metric) for factor, arm, metric in other.terms))
+
+    def __truediv__(self, divisor: float) -> Quantity:
+        return Quantity(tuple((factor / divisor, arm, metric) for factor, arm, metric in self.terms))
+
+    def beats(self, other: Quantity, by: Margin = ANY) -> Claim:
+        """The claim that this is greater than another by more than a margin."""
+        return Claim(self, other, by.value, by)
+
+    def is_at_least(self, other: Quantity, within: Margin) -> Claim:
+        """The claim that this is not worse than another by a margin or more (non-inferiority)."""
+        return Claim(self, other, -within.value, within)
+
+    def is_positive(self, by: Margin = ANY) -> Claim:
+        """The claim that this is greater than zero by more than a margin."""
+        return Claim(self, Quantity(()), by.value, by)
+
+    @property
+    def unit(self) -> Unit:
+        """How it is shown: as a number, unless every term is a share."""
+        return "percent" if all(metric.unit == "percent" for _, _, metric in self.terms) else "number"
+
+    @property
+    def scale(self) -> float:
+        """What the variance of a score is multiplied by, were scores of all arms equally noisy and independent."""
+        factors: dict[tuple[Arm, Metric], float] = {}
+        for factor, arm, metric in self.terms:
+            factors[arm, metric] = factors.get((arm, metric), 0.0) + factor
+        return sum(factor**2 for factor in factors.values())
+
+    @property
+    def highest(self) -> float | None:
+        """What it can reach; None of a sum, and where the metric has no such bound."""
+        match self.terms:
+            case ((1.0, _, metric),):
+                return metric.highest
+        return None
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Of its terms."""
+        return tuple(arm for _, arm, _ in self.terms)
+
+    def trials(self, seed: int) -> tuple[Trial, ...]:
+        """What it needs to be known for one seed."""
+        return tuple(arm.trial(seed) for _, arm, _ in self.terms)
+
+    def value(self, result: Callable[[Trial], Scored], seed: int) -> float:
+        """Its value for one seed; NaN if one of the trials diverged."""
+        total = 0.0
+        for factor, arm, metric in self.terms:
+            outcome = result(arm.trial(seed))
+            total += factor * (math.nan if outcome.diverged else metric.of(outcome))
+        return total
+
+    def __str__(self) -> str:
+        """Its terms, as a verdict names them."""
+        text = ""
+        for factor, arm, metric in self.terms:
+            sign = "- " if factor < 0 else "+ " if text else ""
+            weight = "" if abs(factor) == 1 else f"{abs(factor):g} of "
+            text += f"{' ' if text else ''}{sign}{weight}{metric.name} of [{arm.label}]"
+        return text or "0"
+
+
+def score(arm: Arm, metric: Metric = ACCURACY) -> Quantity:
+    """A metric of an arm, to be compared or subtracted."""
+    return Quantity(((1.0, arm, metric),))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A comparison that should hold.
+
+    Attributes:
+        left: What should be greater.
+        right: What it is compared with.
+        threshold: What the difference left - right should exceed.
+        margin: The margin that the threshold comes from.
+        name: What reports call it.
+        statement: In a sentence.
+    """
+
+    left: Quantity
+    right: Quantity
+    threshold: float
+    margin: Margin
+    name: str = ""
+    statement: str = ""
+
+    def named(self, name: str, statement: str) -> Claim:
+        """The same claim under a name."""
+        return replace(self, name=name, statement=statement)
+
+    @property
+    def difference(self) -> Quantity:
+        """What is judged."""
+        return self.left - self.right
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Of both sides."""
+        return self.difference.arms
+
+    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """What has to be trained to judge it."""
+        return tuple(trial for seed in seeds for trial in self.difference.trials(seed))
+
+    def on(self, metric: Metric) -> Claim | None:
+        """The same claim about another metric than accuracy; None where it is about something else than accuracy."""
+        if any(term != ACCURACY for _, _, term in self.difference.terms):
+            return None
+
+        def exchanged(quantity: Quantity) -> Quantity:
+            return Quantity(tuple((factor, arm, metric) for factor, arm, _ in quantity.terms))
+
+        return replace(self, left=exchanged(self.left), right=exchanged(self.right))

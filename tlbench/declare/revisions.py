@@ -1,0 +1,98 @@
+"""Revisions of the code that trains and loads: digests hold them, so that results of other code are never read.
+
+A revision is bumped by hand when a change can move a score. Comments, messages and code that was only moved leave
+results where they are. `tests/declare/test_revisions.py` fails when a listed source changes and its revision does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tlbench.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The state of some code that can move a score.
+
+    Attributes:
+        name: Of the code, in digests.
+        number: Counts changes that can move a score.
+        sources: Files of this package, or `file::name` for a class or function in a file.
+    """
+
+    name: str
+    number: int
+    sources: tuple[str, ...]
+
+
+TRAINER = Revision(
+    "trainer",
+    1,
+    (
+        "train/training.py",
+        "train/prefixes.py",
+        "train/device_arrays.py",
+        "train/transfer.py",
+        "networks/flows.py",
+        "machine/backends.py::device_scope",
+        "machine/backends.py::compile_options",
+        "machine/backends.py::thread_variables",
+        "machine/backends.py::input_of_fit",
+        "machine/backends.py::model_behind",
+    ),
+)
+
+# From images and labels to the examples of a trial.
+LOADER = Revision("loader", 1, ("datasets/dataset.py", "declare/tasks.py"))
+
+# Part of the digests of trials that start from ImageNet's weights, and of those that start from such a trial.
+IMAGENET = Revision("imagenet", 1, ("networks/imagenet.py",))
+
+# Not part of digests, which both paths share: results of the reference path are in a folder of each revision.
+REFERENCE = Revision("reference", 1, ("train/reference.py",))
+
+REVISIONS = (TRAINER, LOADER, IMAGENET, REFERENCE)
+
+
+@cache
+def of_network(network: type) -> dict[str, int | str]:
+    """The state of a network's code, by the class that it belongs to: the network's own and all of its bases.
+
+    A class that declares `REVISION`, an integer, is known by that number. Any other class is known by the SHA-256 of
+    its module's source, so that a network without a revision is trained again after every change of its module.
+
+    Args:
+        network: The network's class.
+
+    Raises:
+        ConfigurationError: The source of a class cannot be found, or its `REVISION` is not an integer.
+    """
+    return {f"{base.__module__}.{base.__qualname__}": _state(base) for base in network.__mro__ if _is_code_of(base)}
+
+
+def _is_code_of(base: type) -> bool:
+    return base.__module__.partition(".")[0] not in sys.stdlib_module_names
+
+
+def _state(base: type) -> int | str:
+    revision = vars(base).get("REVISION")
+    if revision is not None:
+        if not isinstance(revision, int):
+            msg = f"The REVISION of network {base.__qualname__} must be an integer. Received: {revision!r}"
+            raise ConfigurationError(msg)
+        return revision
+    try:
+        source = inspect.getsourcefile(base)
+    except TypeError:  # A class of a module without a file.
+        source = None
+    if source is None or not Path(source).is_file():
+        msg = f"The source of network {base.__qualname__} cannot be found; define it in a module."
+        raise ConfigurationError(msg)
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest()

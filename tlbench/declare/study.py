@@ -1,0 +1,93 @@
+"""A study: what its arms have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tlbench.declare.tasks import EVERY_CLASS
+from tlbench.declare.trials import Arm, Random
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlbench.declare.tasks import Task
+    from tlbench.declare.trials import DataReference, ImageNet, Network, Recipe, Trial
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run compares arms on.
+
+    Attributes:
+        profile: Name of the profile the sizes come from.
+        data: The images that arms train and are tested on.
+        class_names: The dataset's classes.
+        network: The architecture.
+        recipe: How arms are trained unless they say otherwise.
+        pretrained: Where *transferred* weights come from.
+        pretrained_name: What tables call that source.
+        seeds: One trial of each arm for each.
+    """
+
+    profile: str
+    data: DataReference
+    class_names: tuple[str, ...]
+    network: Network
+    recipe: Recipe
+    pretrained: ImageNet | Trial
+    pretrained_name: str
+    seeds: tuple[int, ...]
+
+    def random(
+        self,
+        label: str,
+        *,
+        task: Task = EVERY_CLASS,
+        frozen: Iterable[str] = (),
+        recipe: Recipe | None = None,
+    ) -> Arm:
+        """An arm that starts from fresh weights.
+
+        Args:
+            label: What tables and verdicts call it.
+            task: What it learns.
+            frozen: Flows that training leaves alone.
+            recipe: How it is trained; the study's unless given.
+        """
+        return Arm(
+            label=label,
+            data=self.data,
+            task=task,
+            network=self.network,
+            initialisation=Random(),
+            frozen=frozenset(frozen),
+            recipe=recipe or self.recipe,
+        )
+
+    def transferred(
+        self,
+        label: str,
+        *,
+        source: Arm | None = None,
+        task: Task = EVERY_CLASS,
+        frozen: Iterable[str] = (),
+        recipe: Recipe | None = None,
+    ) -> Arm:
+        """An arm that starts from the weights of another network, but for its head.
+
+        Args:
+            label: What tables and verdicts call it.
+            source: Another arm, seed by seed; the study's pretrained network unless given.
+            task: What it learns.
+            frozen: Flows that training leaves alone.
+            recipe: How it is trained; the study's unless given.
+        """
+        arm = self.random(label, task=task, frozen=frozen, recipe=recipe)
+        return replace(arm, initialisation=source or self.pretrained)
+
+    @property
+    def flows(self) -> tuple[str, ...]:
+        """All flows but the head: frozen, they leave only the head to train."""
+        return tuple(self.network.flow_ends)

@@ -1,0 +1,274 @@
+"""Trials and arms: what is trained, as frozen values with a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from tlbench.declare import revisions
+from tlbench.errors import ConfigurationError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from tlbench.datasets.dataset import Split
+    from tlbench.declare.tasks import Task
+
+
+# In the metadata of a field that a later version of tlbench has added to a value of a trial: its default stands in no
+# digest, so that what is as it was keeps the digest that it had.
+ADDED = "added"
+
+
+class Network(Hashable, Protocol):
+    """An architecture at one size; a frozen dataclass, since its fields are part of a trial's digest.
+
+    So is the code of its class and of the class's bases, see `tlbench.declare.revisions.of_network`.
+    """
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images it takes, in pixels."""
+
+    @property
+    def flow_ends(self) -> Mapping[str, str]:
+        """Name of the last layer of each flow, in the order of the graph; what follows is the head."""
+
+    def build(self, classes: int, dtype: str = "float32") -> keras.Model:
+        """A functional model from uint8 images (batch, H, W, 3) to probabilities (batch, classes)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Each epoch visits the training images in a new order and leaves out the
+    last incomplete batch.
+
+    Attributes:
+        learning_rate: Step size of the optimizer, in the first epoch.
+        schedule: `"constant"`, or `"cosine"`: from epoch to epoch it falls towards zero along half a cosine
+            (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5, without restarts).
+        optimizer: Keras' name of the optimizer; its other parameters are Keras' defaults.
+        batch_size: Images per step.
+        epochs: Passes over the training images.
+        precision: Keras dtype policy, for instance `"float32"` or `"mixed_bfloat16"`.
+    """
+
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
+    batch_size: int = 32
+    epochs: int = 10
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_size", "epochs"):
+            if not getattr(self, name) > 0:
+                msg = f"A recipe's {name} must be positive. Received: {name}={getattr(self, name)!r}"
+                raise ConfigurationError(msg)
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 0."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+
+    def at(self, **changes: Any) -> Recipe:
+        """The same recipe but for these attributes."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class DataReference:
+    """A dataset and its split, by digest.
+
+    Attributes:
+        name: What tables call the dataset; not part of a trial's digest.
+        digest: The dataset's digest.
+        split: How it is divided.
+    """
+
+    name: str = field(compare=False)
+    digest: str
+    split: Split
+
+
+@dataclass(frozen=True)
+class Random:
+    """Start from fresh weights."""
+
+
+@dataclass(frozen=True)
+class ImageNet:
+    """Start from Keras' published ImageNet weights.
+
+    Attributes:
+        md5: Hash of the weights file.
+    """
+
+    md5: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run, wholly specified; equal trials are the same run.
+
+    Attributes:
+        data: The images, and how they are split.
+        task: Their labelling.
+        network: The architecture.
+        initialisation: Where the first weights come from; a trial is the source that they are copied from.
+            The head is always fresh.
+        frozen: Names of the flows that training leaves alone, their BatchNorm in inference mode.
+        recipe: How it is trained.
+        seed: Seeds fresh weights, the order of the images, and the split where each seed draws a split.
+    """
+
+    data: DataReference
+    task: Task
+    network: Network
+    initialisation: Random | ImageNet | Trial
+    frozen: frozenset[str]
+    recipe: Recipe
+    seed: int
+
+    def __post_init__(self) -> None:
+        unknown = self.frozen - set(self.network.flow_ends)
+        if unknown:
+            msg = (
+                f"Only flows of the network can be frozen: {', '.join(self.network.flow_ends)}. "
+                f"Received: frozen={sorted(self.frozen)}"
+            )
+            raise ConfigurationError(msg)
+
+    @property
+    def split(self) -> Split:
+        """How the images are divided under this trial's seed."""
+        return self.data.split.under(self.seed)
+
+    @property
+    def source(self) -> Trial | None:
+        """The trial whose weights this one starts from, if it starts from one."""
+        return self.initialisation if isinstance(self.initialisation, Trial) else None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything that can move a score, as hexadecimal digits."""
+        content = {"trial": self.description, "code": self._code}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _code(self) -> dict[str, int | str]:
+        used = [revisions.TRAINER, revisions.LOADER]
+        used += [revisions.IMAGENET] if isinstance(self.initialisation, ImageNet) else []
+        return {revision.name: revision.number for revision in used} | revisions.of_network(type(self.network))
+
+    @cached_property
+    def arm(self) -> str:
+        """SHA-256 over what it shares with the trials of other seeds, as hexadecimal digits.
+
+        Unlike the digest it leaves tlbench's own code out, so that runs of
+        different versions can be compared.
+        """
+        return hashlib.sha256(json.dumps(self.arm_description, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def arm_description(self) -> dict[str, Any]:
+        """The trial but for its seed, as JSON; a source stands there likewise."""
+        description = {name: value for name, value in self.description.items() if name != "seed"}
+        if self.source is not None:
+            description["initialisation"] = self.source.arm_description
+        return description
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """The trial as JSON; a source stands there by its digest."""
+        return {field_.name: _json(getattr(self, field_.name)) for field_ in fields(self)}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What trials must share to share a compiled network.
+
+    Attributes:
+        network: The architecture.
+        labels: Number of its outputs.
+        frozen: Flows that training leaves alone.
+        optimizer: Keras' name of the optimizer.
+        precision: Keras dtype policy.
+    """
+
+    network: Network
+    labels: int
+    frozen: frozenset[str]
+    optimizer: str
+    precision: str
+
+    @classmethod
+    def of(cls, trial: Trial, labels: int) -> Graph:
+        """The graph of a trial whose task has so many labels."""
+        return cls(trial.network, labels, trial.frozen, trial.recipe.optimizer, trial.recipe.precision)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: a trial for every seed.
+
+    Attributes:
+        label: What tables and verdicts call it; not part of a trial's digest.
+        data: See `Trial`, as the others.
+        task: ...
+        network: ...
+        initialisation: An arm is a source that shares the seed of each trial, a trial one that all seeds share.
+        frozen: ...
+        recipe: ...
+    """
+
+    label: str = field(compare=False)
+    data: DataReference
+    task: Task
+    network: Network
+    initialisation: Random | ImageNet | Trial | Arm
+    frozen: frozenset[str]
+    recipe: Recipe
+
+    def trial(self, seed: int) -> Trial:
+        """The trial of this arm under one seed."""
+        source = self.initialisation
+        return Trial(
+            data=self.data,
+            task=self.task,
+            network=self.network,
+            initialisation=source.trial(seed) if isinstance(source, Arm) else source,
+            frozen=self.frozen,
+            recipe=self.recipe,
+            seed=seed,
+        )
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Trial):
+        return {"trial": value.digest}
+    if is_dataclass(value):
+        # What does not tell values apart, such as a name, does not move a score either.
+        content = {
+            field_.name: _json(getattr(value, field_.name))
+            for field_ in fields(value)
+            if field_.compare and not (ADDED in field_.metadata and getattr(value, field_.name) == field_.default)
+        }
+        return {type(value).__name__: content}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    return value

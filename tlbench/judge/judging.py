@@ -1,0 +1,225 @@
+"""Claims judged together, seeds added until they are decided."""
+
+from __future__ import annotations
+
+import math
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from tlbench.declare.claims import MACRO_F1
+from tlbench.judge.decisions import Decision
+from tlbench.judge.verdicts import Evidence, Verdict
+from tlbench.scores.statistics import Estimate, holm, holm_levels, look_levels
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tlbench.declare.claims import Claim, Scored
+    from tlbench.declare.trials import Trial
+    from tlbench.judge.decisions import Outcome
+    from tlbench.scores.statistics import Interval
+
+# The chance that any of a run's claims is supported, or that any is refuted, that should not be.
+LEVEL = 0.05
+
+# Each look has so many times the seeds of the last: enough to make a difference, without paying for many looks.
+GROWTH = 1.5
+
+
+REASONS: dict[Outcome, str] = {
+    "supported": "the interval lies above the threshold",
+    "refuted": "the interval lies at or below the threshold",
+    "inconclusive": "the interval holds the threshold",
+}
+
+
+def looks(first: int, most: int) -> tuple[int, ...]:
+    """Number of seeds at each look, growing by half from the first to the most there may be.
+
+    Args:
+        first: Number of seeds that every claim gets.
+        most: Number that an undecided one may get.
+    """
+    seeds = [first]
+    while seeds[-1] < most:
+        seeds.append(min(most, math.ceil(seeds[-1] * GROWTH)))
+    return tuple(seeds)
+
+
+def judge(
+    claims: Sequence[Claim],
+    result: Callable[[Trial], Scored],
+    seeds_at_looks: Sequence[int],
+    train: Callable[[Iterable[Trial]], None] = lambda _trials: None,
+    level: float = LEVEL,
+) -> list[Verdict]:
+    """Verdicts on the claims of a run.
+
+    A claim is supported by a one-sided t test that its difference exceeds its
+    threshold, and refuted by one that it does not. After each look, claims that
+    are decided keep their seeds; the others get more.
+
+    The rule, for each of the two directions: a look may spend its share of the
+    level (`look_levels`), and Holm's procedure at that share goes over all claims
+    that are not decided in this direction yet; those that get no new seeds
+    count with a p-value of 1. The chance that any claim is wrongly decided in a
+    direction is below the level: where the first error falls on a look,
+    everything rejected before was rejected rightly, so that Holm's procedure
+    had all true null hypotheses before it, and errs with at most that look's
+    share; the shares add up to the level. A simulation in the tests bears it out.
+
+    Intervals have the levels that Holm's procedure applied, see `Decision`. With a
+    probability of at least one less the level, all claims that are supported have true
+    differences above their thresholds, and all others have true differences above their
+    intervals' lower ends, at once and over all looks; likewise for refuted claims and
+    upper ends. Up to the threshold these are the bounds that belong to Holm's procedure
+    (Strassburger & Bretz 2008, Statistics in Medicine 27:4914; Guilbaud 2008, Biometrical
+    Journal 50:678): a lower end that is not above its threshold can be too high only where
+    the claim is not true, and then the argument above holds for it. By how much a supported
+    claim exceeds its threshold is no part of that: the lower end holds by itself, with
+    the same probability, since the level that was applied is at most its look's share.
+
+    The same claims about macro-F1 are a family of their own, judged by the same rule on the same seeds.
+
+    Args:
+        claims: All claims of the run, in any order.
+        result: Gives the result of a trial that has been trained.
+        seeds_at_looks: Number of seeds at each look, growing.
+        train: Is told what the next look needs.
+        level: For each direction.
+
+    Returns:
+        A verdict for each claim.
+    """
+    family = _Family(dict(enumerate(claims)), tuple(seeds_at_looks))
+    on_f1 = {index: about_f1 for index, claim in enumerate(claims) if (about_f1 := claim.on(MACRO_F1))}
+    other = _Family(on_f1, family.looks)
+    for count, share in zip(family.looks, look_levels(family.looks, level), strict=True):
+        undecided = family.undecided
+        if not undecided:
+            break
+        seeds = range(count)
+        train(trial for index in undecided for trial in claims[index].trials(seeds))
+        family.look(undecided, result, seeds, share)
+        other.look([index for index in other.undecided if index in undecided], result, seeds, share)
+    return [replace(family.verdicts[i], also=other.verdicts.get(i)) for i in range(len(claims))]
+
+
+def estimates(samples: Sequence[Sequence[float]]) -> list[Estimate]:
+    """How well the mean difference of each of a run's claims is known: by its own seeds alone.
+
+    What claims have in common could be drawn upon (`tlbench.scores.statistics.moderate`), but breaks the level:
+    `benchmarks/error_rates.py` counts it.
+
+    Args:
+        samples: Differences by seed, two or more, of all claims that are judged together.
+    """
+    return [Estimate.of_its_own(sample) for sample in samples]
+
+
+class _Family:
+    """Claims that share a level.
+
+    Attributes:
+        looks: Number of seeds at each.
+        verdicts: By the claims' keys, as of the last look.
+    """
+
+    def __init__(self, claims: Mapping[int, Claim], seeds_at_looks: tuple[int, ...]) -> None:
+        self._claims = claims
+        # Of all claims, those of earlier looks among them.
+        self._evidence: dict[int, Evidence] = {}
+        self.looks = seeds_at_looks
+        self.verdicts: dict[int, Verdict] = {}
+
+    @property
+    def undecided(self) -> list[int]:
+        """Keys of the claims that more seeds may decide; none will decide one of which a run diverged."""
+        verdicts = self.verdicts
+        return [
+            key
+            for key in self._claims
+            if key not in verdicts or (verdicts[key].inconclusive and not verdicts[key].evidence.diverged)
+        ]
+
+    def look(self, keys: Sequence[int], result: Callable[[Trial], Scored], seeds: Sequence[int], level: float) -> None:
+        """Judge some claims anew."""
+        self._evidence |= {key: Evidence.of(self._claims[key], result, seeds) for key in keys}
+        estimates = self._estimates()
+
+        def p_values(alternative: Literal["greater", "less"]) -> dict[int, float]:
+            of_keys = {key: estimates[key] for key in keys if key in estimates}
+            return {key: each.p(self._claims[key].threshold, alternative) for key, each in of_keys.items()}
+
+        supporting = self._corrected("supported", p_values("greater"), level)
+        refuting = self._corrected("refuted", p_values("less"), level)
+        for key in keys:
+            self.verdicts[key] = _verdict(
+                self._evidence[key],
+                estimates.get(key),
+                (supporting[key], refuting[key]),
+                Decision(None, level, len(self._claims), self.looks),
+            )
+
+    def _estimates(self) -> dict[int, Estimate]:
+        """Of each claim that has two seeds or more."""
+        samples = {
+            key: tuple(evidence.differences.values()) for key, evidence in self._evidence.items() if evidence.estimable
+        }
+        return dict(zip(samples, estimates(tuple(samples.values())), strict=True))
+
+    def _corrected(self, outcome: str, p_values: Mapping[int, float], level: float) -> dict[int, _Corrected]:
+        """By Holm, among all claims that are not decided in this direction yet."""
+        keys = [key for key in self._claims if key not in self.verdicts or self.verdicts[key].outcome != outcome]
+        alone = [p_values.get(key, 1.0) for key in keys]
+        corrected = zip(map(float, holm(alone)), map(float, holm_levels(alone, level)), strict=True)
+        return {key: _Corrected(*each) for key, each in zip(keys, corrected, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    """A p-value after Holm's correction, and the level that the p-value by itself was held against."""
+
+    p: float
+    level: float
+
+
+def _verdict(
+    evidence: Evidence, estimate: Estimate | None, corrected: tuple[_Corrected, _Corrected], decision: Decision
+) -> Verdict:
+    supporting, refuting = corrected
+    claim = evidence.claim
+    if estimate is None:
+        reason = "one seed says nothing of the noise between seeds"
+        if evidence.diverged:
+            reason = f"a run diverged under seed {', '.join(map(str, evidence.diverged))}"
+        return Verdict(claim, "inconclusive", reason, evidence, replace(decision, interval=evidence.interval))
+    nearer = min(corrected, key=lambda each: each.p)
+    decision = replace(
+        decision,
+        p=nearer.p,
+        test_level=nearer.level,
+        against=nearer is not supporting,
+    )
+    outcome: Outcome = "inconclusive"
+    if supporting.p <= decision.level:
+        outcome = "supported"
+    elif refuting.p <= decision.level:
+        outcome = "refuted"
+    interval = agreeing(estimate.interval(supporting.level, refuting.level), claim.threshold, outcome)
+    return Verdict(claim, outcome, REASONS[outcome], evidence, replace(decision, interval=interval))
+
+
+def agreeing(interval: Interval, threshold: float, outcome: Outcome) -> Interval:
+    """An interval on the side of a threshold that an outcome says, where rounding has put an end beyond it.
+
+    By construction the ends agree with the tests, but quantiles and probabilities are rounded differently.
+    """
+    above = math.nextafter(threshold, math.inf)
+    if outcome == "supported":
+        return replace(interval, low=max(interval.low, above), high=max(interval.high, above))
+    if outcome == "refuted":
+        return replace(interval, low=min(interval.low, threshold), high=min(interval.high, threshold))
+    return replace(interval, low=min(interval.low, threshold), high=max(interval.high, above))

@@ -1,0 +1,336 @@
+"""Runs, saved to be compared with later ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+
+from tlbench.declare.claims import Unit
+from tlbench.errors import ConfigurationError, StoreError
+from tlbench.machine.environment import Surroundings
+from tlbench.store.publishing import publish
+from tlbench.store.results import Scores
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from cattrs.preconf.json import JsonConverter
+
+    from tlbench.declare.trials import Trial
+    from tlbench.store.results import Result
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SavedArm:
+    """The trials of an arm.
+
+    Attributes:
+        arm: What identifies it in any version of tlbench, see `Trial.arm`.
+        labels: What tables and claims call it; the first is shown.
+        description: As JSON, see `Trial.arm_description`.
+        digests: Of its trials, by seed.
+        trials: What they scored, by seed.
+        runs: Which run trained them, by seed, see `Result.run`; empty in runs that an older version of tlbench saved.
+    """
+
+    arm: str
+    labels: tuple[str, ...]
+    description: dict[str, Any]
+    digests: dict[int, str]
+    trials: dict[int, Scores]
+    runs: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SavedClaim:
+    """A claim and the verdict on it.
+
+    Attributes:
+        name: See `Claim`, as the next two.
+        statement: ...
+        threshold: ...
+        outcome: Supported, refuted or inconclusive.
+        differences: By seed, those under which a run diverged left out.
+        p: One-sided, by itself; None where there is none.
+        adjusted_p: After Holm's correction, in favour of the outcome.
+        seeds_needed: See `Verdict`.
+        on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
+        measurements: By seed, those it rests on: digest and run of each trial. Empty in runs that an older version of
+            tlbench saved.
+        unit: Of the differences, see `tlbench.declare.claims.Quantity`, as the next.
+        scale: ...
+    """
+
+    name: str
+    statement: str
+    threshold: float
+    outcome: str
+    differences: dict[int, float]
+    p: float | None
+    adjusted_p: float | None
+    seeds_needed: int | None
+    on_macro_f1: SavedClaim | None
+    measurements: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    unit: Unit = "percent"
+    scale: float = 2.0
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The state of the project that ran.
+
+    Attributes:
+        revision: Of git.
+        changed: Whether files differed from it.
+    """
+
+    revision: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """All of a run that a later one is compared with.
+
+    Attributes:
+        name: What the user called it.
+        created: When it was saved, in ISO 8601, UTC.
+        tlbench_version: Of tlbench.
+        commit: Of the project; None outside of git.
+        header: What decided the run, by name.
+        surroundings: What it ran in.
+        peak_memory_bytes: Of the process; None where nothing was trained in it or the device does not say.
+        fingerprint: As JSON, see `tlbench.train.fingerprint`; None where none was taken.
+        arms: In the order of the plan.
+        claims: In the order of the tests.
+        id: Identifies the run, see `Result.run`; empty in what an older version of tlbench saved.
+    """
+
+    name: str
+    created: str
+    tlbench_version: str
+    commit: Commit | None
+    header: dict[str, str]
+    surroundings: Surroundings
+    peak_memory_bytes: int | None
+    fingerprint: dict[str, Any] | None
+    arms: tuple[SavedArm, ...]
+    claims: tuple[SavedClaim, ...]
+    id: str = ""
+
+    @property
+    def title(self) -> str:
+        """Name, date and versions, in a line."""
+        here = self.surroundings.environment
+        return f"{self.name} ({self.created[:16]}, {here.backend} {here.backend_version}, keras {here.keras_version})"
+
+    def text(self) -> str:
+        """The run as JSON."""
+        content = {"schema_version": SCHEMA_VERSION, **_converter().unstructure(self)}
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _converter() -> JsonConverter:
+    # Imported when a run is saved or read: every pytest of a project imports this module.
+    from cattrs.preconf.json import make_converter
+
+    return make_converter(detailed_validation=True)
+
+
+def saved_arms(
+    trials: Iterable[Trial], result: Callable[[Trial], Result | None], labels: Mapping[str, Sequence[str]]
+) -> tuple[SavedArm, ...]:
+    """The trials of a run by arm.
+
+    Args:
+        trials: In any order; those without a result are left out.
+        result: Gives a trial's result, or None.
+        labels: What arms are called, by `Trial.arm`.
+    """
+    arms: dict[str, SavedArm] = {}
+    for trial in trials:
+        if (outcome := result(trial)) is None:
+            continue
+        if trial.arm not in arms:
+            named = tuple(labels.get(trial.arm, ())) or ("source",)
+            arms[trial.arm] = SavedArm(trial.arm, named, trial.arm_description, {}, {})
+        arms[trial.arm].digests[trial.seed] = trial.digest
+        arms[trial.arm].trials[trial.seed] = outcome.scores
+        arms[trial.arm].runs[trial.seed] = outcome.run
+    return tuple(arms.values())
+
+
+def now() -> str:
+    """This moment, as runs are dated."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def commit_of(folder: Path) -> Commit | None:
+    """The commit that a folder is at; None where there is no git or no repository."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+    try:
+        return Commit(git("rev-parse", "HEAD"), changed=bool(git("status", "--porcelain")))
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def is_name(name: str) -> bool:
+    """Whether a run can be saved under a name."""
+    return bool(re.fullmatch(r"(?=.*[^\d])[\w.-]+", name, re.ASCII))
+
+
+def check_name(name: str) -> str:
+    """The name of a run that is to be saved, if it can be one.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    if not is_name(name):
+        msg = (
+            "A saved run is named with letters, digits, '.', '_' and '-', and not with digits alone, which count runs. "
+            f"Received: {name!r}"
+        )
+        raise ConfigurationError(msg)
+    return name
+
+
+def save(run: Run, folder: Path) -> Path:
+    """Save a run under the next number of its machine.
+
+    It appears whole or not at all, and two that are saved at once get different numbers.
+
+    Args:
+        run: What to save.
+        folder: Where all machines' runs are; made if it isn't there.
+
+    Returns:
+        The file, `<folder>/<machine>/NNNN_<name>.json`.
+
+    Raises:
+        StoreError: The folder cannot be written.
+        ConfigurationError: The run's name cannot be one.
+    """
+    name = check_name(run.name)
+    place = folder / run.surroundings.machine
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(place / ".lock"):
+            number = max((_number(path) for path in _saved(place)), default=0) + 1
+            path = place / f"{number:04}_{name}.json"
+            publish(path, run.text())
+    except OSError as error:
+        msg = f"The run cannot be saved in {place}; choose another folder with --tlbench-store. Received: {error}"
+        raise StoreError(msg) from error
+    return path
+
+
+def load(path: Path) -> Run:
+    """Read a saved run.
+
+    Raises:
+        StoreError: It is missing, damaged, or was written by a newer tlbench.
+    """
+    import cattrs
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"The saved run {path} cannot be read; save it again, or name another one. Received: {error}"
+        raise StoreError(msg) from error
+    version = content.pop("schema_version", None) if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        msg = f"{path} is no saved run: it does not say its schema_version."
+        raise StoreError(msg)
+    if version > SCHEMA_VERSION:
+        msg = (
+            f"The saved run {path} was written by a newer tlbench: this one reads schema_version up to "
+            f"{SCHEMA_VERSION}. Received: {version}. Upgrade tlbench to compare with it."
+        )
+        raise StoreError(msg)
+    try:
+        return _converter().structure(content, Run)
+    except cattrs.BaseValidationError as error:
+        problems = "; ".join(cattrs.transform_error(error)[:3])
+        msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {problems}"
+        raise StoreError(msg) from error
+
+
+@dataclass(frozen=True)
+class Found:
+    """A saved run that a user has named.
+
+    Attributes:
+        path: Its file.
+        other_machine: Whether it was saved on another machine.
+    """
+
+    path: Path
+    other_machine: bool
+
+
+def find(reference: str, folder: Path, machine: str) -> Found | None:
+    """Find the latest saved run of a name, the one of a number, or a file.
+
+    Args:
+        reference: `NAME`, `NNNN` or a path.
+        folder: Where all machines' runs are.
+        machine: Whose runs are looked at first.
+
+    Returns:
+        None where there is none.
+    """
+    if Path(reference).is_file():
+        return Found(Path(reference), other_machine=Path(reference).resolve().parent.name != machine)
+    others = (place for place in sorted(folder.iterdir()) if place.name != machine) if folder.is_dir() else ()
+    for place in (folder / machine, *others):
+        of_name = [
+            path
+            for path in _saved(place)
+            if (_number(path) == int(reference) if reference.isdigit() else path.stem[5:] == reference)
+        ]
+        if of_name:
+            return Found(max(of_name, key=_number), other_machine=place.name != machine)
+    return None
+
+
+def latest(folder: Path, machine: str, most: int = 10) -> Iterator[Run]:
+    """The runs that a machine saved last, the latest first; those that cannot be read are left out.
+
+    Args:
+        folder: Where all machines' runs are.
+        machine: Whose.
+        most: At most so many are read.
+    """
+    for path in sorted(_saved(folder / machine), key=_number, reverse=True)[:most]:
+        with contextlib.suppress(StoreError):
+            yield load(path)
+
+
+def saved_runs(folder: Path) -> list[Path]:
+    """Files of all saved runs, by machine and number."""
+    places = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for place in places for path in sorted(_saved(place), key=_number)]
+
+
+def _saved(place: Path) -> list[Path]:
+    return [path for path in place.glob("*.json") if re.match(r"\d{4,}_", path.name)]
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition("_")[0])

@@ -1,0 +1,172 @@
+"""What a trial left behind."""
+
+from __future__ import annotations
+
+import math
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from tlbench.scores import metrics
+
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from numpy.typing import NDArray
+
+    from tlbench.machine.environment import Environment
+
+    # By the variable's path, for instance "block1_conv1/kernel".
+    Weights = dict[str, NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a result says without its predictions: what saved runs keep of it.
+
+    Attributes:
+        diverged: Whether the run ended in a loss that is no number; the scores are zero then, and mean nothing.
+        accuracy: As of `Result`, as the others.
+        loss: ...
+        macro_f1: ...
+        f1: By label.
+        batch_statistics_accuracy: ...
+        validation_accuracy: After each epoch.
+        training_accuracy: As Keras reports it, of each epoch.
+        epoch_seconds: Wall time of each epoch's steps.
+        epoch_steps: ...
+        epoch_images: ...
+        seconds: Wall time of the whole trial.
+    """
+
+    diverged: bool
+    accuracy: float
+    loss: float
+    macro_f1: float
+    f1: dict[str, float]
+    batch_statistics_accuracy: float
+    validation_accuracy: tuple[float, ...]
+    training_accuracy: tuple[float, ...]
+    epoch_seconds: tuple[float, ...]
+    epoch_steps: int
+    epoch_images: int
+    seconds: float
+
+    @property
+    def step_seconds(self) -> float | None:
+        """Wall time of a step, in the fastest epoch but the first, which may have had to trace; None with one epoch.
+
+        The fastest is least disturbed by what else the machine does.
+        """
+        return min(self.epoch_seconds[1:]) / self.epoch_steps if len(self.epoch_seconds) > 1 else None
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Likewise, trained on."""
+        return self.epoch_images / self.epoch_steps / self.step_seconds if self.step_seconds else None
+
+    @property
+    def tracing_seconds(self) -> float | None:
+        """How much longer the first epoch took: what tracing and compiling cost, where the trial had to."""
+        if self.step_seconds is None:
+            return None
+        return max(self.epoch_seconds[0] - self.step_seconds * self.epoch_steps, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The stored predictions of one training run, and what they say.
+
+    Attributes:
+        status: `"diverged"` when the loss became NaN or infinite; no score is a number then.
+        label_names: Names of the task's labels.
+        labels: Of the test images, shape (N,).
+        probabilities: For the test images after the last epoch, float32, shape (N, labels).
+        validation_labels: Shape (M,).
+        validation_probabilities: After each epoch, float32, shape (epochs, M, labels).
+        batch_statistics_probabilities:
+            As `probabilities`, but with BatchNorm normalising by the statistics of the test batches. Where this
+            scores far higher, the moving statistics lag behind the weights. Shape (N, labels).
+        training_loss: Of each epoch, as Keras reports it while training; a figure's curve, never a verdict.
+        training_accuracy: Likewise.
+        epoch_seconds: Wall time of each epoch's steps; the first includes tracing where the trial had to.
+        epoch_steps: Number of steps of an epoch.
+        epoch_images: Number of images that they train on.
+        seconds: Wall time of the whole trial.
+        environment: What it ran on.
+        run: Identifies the run that trained it: two results of one trial and one run are one and the same measurement.
+            Empty until it is stored, and where an older version of tlbench stored it.
+    """
+
+    status: Literal["finished", "diverged"]
+    label_names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    validation_labels: NDArray[np.int64]
+    validation_probabilities: NDArray[np.float32]
+    batch_statistics_probabilities: NDArray[np.float32]
+    training_loss: tuple[float, ...]
+    training_accuracy: tuple[float, ...]
+    epoch_seconds: tuple[float, ...]
+    epoch_steps: int
+    epoch_images: int
+    seconds: float
+    environment: Environment = field(repr=False)
+    run: str = ""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the run ended in a loss that is no number."""
+        return self.status == "diverged"
+
+    @property
+    def accuracy(self) -> float:
+        """Share of test images that are classified rightly."""
+        return metrics.accuracy(self.labels, self.probabilities)
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy over the test images, in nats."""
+        return metrics.loss(self.labels, self.probabilities)
+
+    @cached_property
+    def f1(self) -> dict[str, float]:
+        """F1 of each label on the test images."""
+        scores = metrics.f1_per_class(self.labels, self.probabilities)
+        return {name: float(score) for name, score in zip(self.label_names, scores, strict=True)}
+
+    @property
+    def macro_f1(self) -> float:
+        """Unweighted mean of the labels' F1."""
+        return sum(self.f1.values()) / len(self.f1)
+
+    @property
+    def batch_statistics_accuracy(self) -> float:
+        """Test accuracy with BatchNorm's statistics re-estimated on the test batches."""
+        return metrics.accuracy(self.labels, self.batch_statistics_probabilities)
+
+    @cached_property
+    def validation_accuracy(self) -> tuple[float, ...]:
+        """Accuracy on the validation images after each epoch."""
+        return tuple(metrics.accuracy(self.validation_labels, epoch) for epoch in self.validation_probabilities)
+
+    @property
+    def scores(self) -> Scores:
+        """All that it says, without the predictions."""
+        ok = not self.diverged
+        return Scores(
+            diverged=self.diverged,
+            accuracy=self.accuracy if ok else 0.0,
+            loss=self.loss if ok else 0.0,
+            macro_f1=self.macro_f1 if ok else 0.0,
+            f1=self.f1 if ok else {},
+            batch_statistics_accuracy=self.batch_statistics_accuracy if ok else 0.0,
+            validation_accuracy=self.validation_accuracy if ok else (),
+            training_accuracy=tuple(value if math.isfinite(value) else 0.0 for value in self.training_accuracy),
+            epoch_seconds=self.epoch_seconds,
+            epoch_steps=self.epoch_steps,
+            epoch_images=self.epoch_images,
+            seconds=self.seconds,
+        )
