@@ -49,7 +49,7 @@ from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import backends, environment
 from tlbench.networks.xception import Xception
 from tlbench.run.options import Options
-from tlbench.run.session import open_session
+from tlbench.run.run import Run as StudyRun
 from tlbench.store.baselines import Run, SavedArm
 from tlbench.store.results import Scores
 from tlbench.train import transfer
@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from tlbench.declare.claims import Claim
     from tlbench.declare.study import Study
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.run.session import Session
 
 # A run of the miniature has so many.
 SEEDS = MINIATURE.seeds
@@ -335,25 +334,18 @@ def write_trials(trials: Trials, path: Path) -> None:
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
-def open_miniature(store: Path) -> Session:
-    options = Options(
-        profile=MINIATURE,
-        gpu=False,
-        data=None,
-        source=None,
-        weights=None,
-        skip_bad=False,
-        seeds=SEEDS,
-        max_seeds=SEEDS,
-        store=store,
-        report=store / "report",
-        plan=False,
-        fail_inconclusive=False,
-        save=None,
-        compare=None,
-        compare_fail=FailOn(),
+def run_of_miniature(store: Path) -> StudyRun:
+    """A run of the miniature; nothing is read from its store, nor written to it."""
+    return StudyRun(
+        Options(
+            profile=MINIATURE,
+            seeds=SEEDS,
+            max_seeds=SEEDS,
+            store=store,
+            report=store / "report",
+            compare_fail=FailOn(),
+        )
     )
-    return open_session(options)
 
 
 @click.group()
@@ -385,13 +377,12 @@ def train(path: Path, processes: int) -> None:
 
 
 @cache
-def _session() -> Session:
-    # Nothing is read from its store, nor written to it.
-    return open_miniature(Path(tempfile.gettempdir()) / "tlbench-sensitivity")
+def _run() -> StudyRun:
+    return run_of_miniature(Path(tempfile.gettempdir()) / "tlbench-sensitivity")
 
 
 def _arms(name: str) -> list[Arm]:
-    condition, study = CONDITIONS[name], _session().study
+    condition, study = CONDITIONS[name], _run().study
     arms = arms_of_tables_1_and_2(study) + (arms_of_tables_3_and_4(study) if not condition.fault else [])
     return [arm for arm in arms if condition.affects(arm)]
 
@@ -413,24 +404,24 @@ def _shared_trainer() -> Any:
 def _make_trainer(*, prefix_cache: bool) -> Any:
     from tlbench.train.training import Trainer
 
-    return Trainer(_session().environment, PrefixCache() if prefix_cache else None, capacity=16)
+    return Trainer(_run().assembly.environment, PrefixCache() if prefix_cache else None, capacity=16)
 
 
 @cache
 def _pretrained_weights() -> Any:
-    pretrained = _session().study.pretrained
-    return _shared_trainer().train(pretrained, _session().datasets[pretrained.data.digest], None)[1]
+    pretrained = _run().study.pretrained
+    return _shared_trainer().train(pretrained, _run().assembly.datasets[pretrained.data.digest], None)[1]
 
 
 def _train(name: str, seed: int) -> dict[str, Scores]:
     """What the arms of a condition score under one seed, by label; in a process that stays."""
-    session, condition = _session(), CONDITIONS[name]
-    weights_of = {session.study.pretrained.digest: _pretrained_weights()}
+    run, condition = _run(), CONDITIONS[name]
+    weights_of = {run.study.pretrained.digest: _pretrained_weights()}
     trainer = _own_trainer(name) if condition.own_networks else _shared_trainer()
 
     def trained(trial: Trial) -> Scores:
         source = weights_of[trial.source.digest] if trial.source else None
-        result, weights_of[trial.digest] = trainer.train(trial, session.datasets[trial.data.digest], source)
+        result, weights_of[trial.digest] = trainer.train(trial, run.assembly.datasets[trial.data.digest], source)
         return result.scores
 
     scores = {}
@@ -545,7 +536,7 @@ def judge_command(path: Path, report: Path) -> None:
     """Count alarms among the trials of PATH, and write the tables into REPORT, between its markers."""
     # statsmodels collects garbage at every correction, thousands of times here.
     with mock.patch.object(gc, "collect"):
-        tables = count(Pool(read_trials(path), open_miniature(path.parent).study))
+        tables = count(Pool(read_trials(path), run_of_miniature(path.parent).study))
     before, _, rest = report.read_text(encoding="utf-8").partition(BEGIN)
     text = f"{before}{BEGIN}\n\n" + "\n\n".join(tables) + f"\n\n{END}{rest.partition(END)[2]}"
     report.write_text(text, encoding="utf-8")

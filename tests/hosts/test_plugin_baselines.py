@@ -114,7 +114,7 @@ def test_a_regression_fails_the_run_and_is_not_saved(project):
     result.stdout.fnmatch_lines(
         [
             "FAILED: accuracy, macro-F1 or loss has regressed: *",
-            "To accept what has changed: pytest -k rates *--tlbench-save good",
+            "To accept the changes: pytest -k rates *--tlbench-save good",
             "Not saved as 'good', since it failed the comparison.",
         ]
     )

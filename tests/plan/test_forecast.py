@@ -19,7 +19,7 @@ from tlbench.errors import ConfigurationError
 from tlbench.plan import forecast
 from tlbench.plan.forecast import Forecast, Job, Size, makespan, peak_memory, predict
 from tlbench.report.plans import describe, describe_forecast, describe_outcome, describe_size, duration
-from tlbench.run.session import Session
+from tlbench.run.assembly import Assembly
 from tlbench.store.timings import StoredGraph, Timing
 
 
@@ -217,7 +217,7 @@ def test_a_source_that_is_stored_is_not_waited_for(make_trial, make_timing):
 
 def test_the_images_that_a_task_trains_on_are_counted(make_trial, make_timing, dataset, environment):
     """By the split and the task's classes; data that are unknown or cannot be split leave a trial uncounted."""
-    session = Session(None, None, environment, {dataset.digest: dataset}, None, "a run", (), ())
+    assembly = Assembly(None, None, environment, {dataset.digest: dataset}, None, "a run", (), ())
     data = make_trial().data
     trials = [
         make_trial(),
@@ -226,7 +226,7 @@ def test_the_images_that_a_task_trains_on_are_counted(make_trial, make_timing, d
         make_trial(data=replace(data, split=Split(validation=0.01, test=0.98))),
     ]
 
-    found = session.forecast(trials, [make_timing()], processes=2)
+    found = assembly.forecast(trials, [make_timing()], processes=2)
 
     # 30 images and 20 of 60: three steps of eight, and two.
     assert [2 * 3 * 0.125 + 1.0, 2 * 2 * 0.125 + 1.0] == [expected.seconds for expected in found.expected.values()]
