@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import reports
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
@@ -92,6 +92,7 @@ def test_a_cell_without_numbers_says_why(status, shown):
     assert ["x", *shown.split()] == text.splitlines()[2].split()[: 1 + len(shown.split())]
 
 
+@example(label="0", published="0" * 47, width=80)
 @given(
     label=st.text(min_size=1, max_size=200),
     published=st.one_of(st.none(), st.text(max_size=120)),

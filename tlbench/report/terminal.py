@@ -27,6 +27,9 @@ LEAST_LABEL_WIDTH = 12
 
 INDENT = 13
 
+# Width that tabulate adds to every heading.
+HEADING_PADDING = 2
+
 
 def table(filled: FilledTable, width: int) -> str:
     """A table in no more columns than there are: without every seed, in several parts, with long labels wrapped.
@@ -128,7 +131,7 @@ def _lines(columns: Sequence[_Column], width: int | None = None) -> str:
     if width is None or _width(text) <= width:
         return text
     # Labels and what was printed may be of any length; each gives way by as much as is needed.
-    widest = [max(map(wcswidth, (heading, *cells))) for heading, cells in columns]
+    widest = [max(HEADING_PADDING + wcswidth(heading), *map(wcswidth, cells), 0) for heading, cells in columns]
     limits = list(widest)
     while sum(limits) + 2 * (len(limits) - 1) > width and max(limits) > LEAST_LABEL_WIDTH:
         limits[limits.index(max(limits))] -= 1
