@@ -7,6 +7,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tlbench.scores.listed import ACCURACY, BATCH_STATISTICS_ACCURACY
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,10 +63,11 @@ def lags(trial: TrialRecord) -> bool:
     ones they are not.
     """
     trained = next((accuracy for accuracy in reversed(trial.training_accuracy) if accuracy is not None), None)
-    if trained is None or trial.accuracy is None or trial.batch_statistics_accuracy is None:
+    tested, estimated_anew = (trial.scores.get(metric.key) for metric in (ACCURACY, BATCH_STATISTICS_ACCURACY))
+    if trained is None or tested is None or estimated_anew is None:
         return False
     # Shares of a few hundred images; what rounding makes of their difference is none.
-    return all(round(higher - trial.accuracy, 6) >= LAG for higher in (trained, trial.batch_statistics_accuracy))
+    return all(round(higher - tested, 6) >= LAG for higher in (trained, estimated_anew))
 
 
 def _stand_in(report: Report) -> Iterator[Caution]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # Also that of `results.schema.json`. 1 was of before trials were in it, 2 of before a claim had a unit.
 # 3: everything that the report is made of. 4: the interval that decides a claim, and what a comparison has measured.
-SCHEMA_VERSION = 4
+# 5: scores, and verdicts beside a claim's own, by metric.
+SCHEMA_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,12 @@ def load(path: Path) -> Report:
         msg = f"The results {path} cannot be read; name a results.json or the store of a run. Received: {error}"
         raise StoreError(msg) from error
     version = content.pop("schema_version", None) if isinstance(content, dict) else None
-    if version in UPGRADES:
-        try:
+    try:
+        while version in UPGRADES:
             version = UPGRADES[version](content)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            msg = f"The results {path} are damaged; run the study again. Received: {error!r}"
-            raise StoreError(msg) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"The results {path} are damaged; run the study again. Received: {error!r}"
+        raise StoreError(msg) from error
     if version != SCHEMA_VERSION:
         told = "nothing" if version is None else repr(version)
         msg = (

@@ -6,19 +6,19 @@ import math
 
 from dataclasses import dataclass
 
-from tlbench.declare.claims import Unit
-from tlbench.judge.comparison import ArmChange, ClaimChange, Ratio
+from tlbench.judge.changes import ArmChange, ClaimChange, Ratio
+from tlbench.scores.listed import Unit
 
 
 @dataclass(frozen=True)
 class SeedScore:
-    """What a claim's sides are under one seed.
+    """The sides of a claim under one seed.
 
     Attributes:
-        seed: Which.
-        left: What should be greater; None where a run diverged.
-        right: What it is compared with; likewise.
-        difference: Left less right; likewise.
+        seed: Seed of the trials.
+        left: Value that should be greater; None where a run diverged or lacks the score.
+        right: Value that it is compared with; None where a run diverged or lacks the score.
+        difference: Left less right; None where either side is None.
     """
 
     seed: int
@@ -38,7 +38,8 @@ class ClaimRecord:
         margin_reason: Why the threshold is what it is.
         left: What should be greater, in words.
         right: What it is compared with, in words.
-        unit: Of both sides and what follows from them: `"percent"` where they are made of shares from 0 to 1.
+        unit: Unit of both sides, of the difference, its interval and the threshold. `"percent"` is a share, whose
+            numbers here are from 0 to 1: 0.037 is 3.7 points.
         ceiling: What both sides can reach; None where there is no such bound.
         outcome: Supported, refuted or inconclusive.
         reason: Why, in a phrase.
@@ -56,7 +57,8 @@ class ClaimRecord:
         seeds: Scores under each.
         arms: Labels of those it is about.
         trials: Digests of those it rests on.
-        on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
+        also: Verdicts on the same claim about other metrics, by `tlbench.scores.listed.Metric.key`; empty unless the
+            claim is about accuracy.
         own_low: Lower end of Student's 90 % interval of the claim by itself; None where it has none.
         own_high: Upper end.
         scale: Of the noise of its difference, see `tlbench.declare.claims.Quantity`.
@@ -86,7 +88,7 @@ class ClaimRecord:
     seeds: tuple[SeedScore, ...]
     arms: tuple[str, ...]
     trials: tuple[str, ...]
-    on_macro_f1: ClaimRecord | None
+    also: dict[str, ClaimRecord]
     own_low: float | None = None
     own_high: float | None = None
     scale: float = 2.0
@@ -94,22 +96,20 @@ class ClaimRecord:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial and what it left.
+    """A trial and its scores.
 
     Attributes:
-        digest: See `tlbench.declare.trials.Trial`.
-        seed: ...
+        digest: Digest of the trial, see `tlbench.declare.trials.Trial`.
+        seed: Seed of the trial.
         status: Finished or diverged.
-        accuracy: On the test images; None where it diverged, as the next four.
-        loss: In nats.
-        macro_f1: ...
-        batch_statistics_accuracy: With BatchNorm's statistics re-estimated.
-        f1: By label; empty where it diverged.
-        training_loss: Of each epoch, as Keras reports it; None where it is no number, as the next two.
-        training_accuracy: Likewise.
-        validation_accuracy: After each epoch.
-        seconds: Wall time.
-        step_seconds: Of a step, in the fastest epoch but the first.
+        scores: Scores on the test images, by `tlbench.scores.listed.Metric.key`; empty where the trial diverged. A
+            metric is absent where it does not apply, and where the tlbench that wrote the results did not know it.
+        f1: F1 by label; empty where the trial diverged.
+        training_loss: Training loss of each epoch, as Keras reports it; None where it is not finite.
+        training_accuracy: Training accuracy of each epoch, as Keras reports it; None where it is not finite.
+        validation_accuracy: Validation accuracy after each epoch; None where it is not finite.
+        seconds: Wall time of the trial.
+        step_seconds: Wall time of a step, in the fastest epoch after the first.
         source: Digest of the trial it started from; None where it started from none.
         environment: Index in the report's environments.
     """
@@ -117,10 +117,7 @@ class TrialRecord:
     digest: str
     seed: int
     status: str
-    accuracy: float | None
-    loss: float | None
-    macro_f1: float | None
-    batch_statistics_accuracy: float | None
+    scores: dict[str, float]
     f1: dict[str, float]
     training_loss: tuple[float | None, ...]
     training_accuracy: tuple[float | None, ...]

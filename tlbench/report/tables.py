@@ -9,18 +9,19 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tlbench.declare.claims import Unit
+from tlbench.scores.listed import Unit
 from tlbench.scores.statistics import CONFIDENCE, mean_interval
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tlbench.declare.claims import Quantity
+    from tlbench.declare.claims import Quantity, Reading
     from tlbench.declare.trials import Arm, Trial
+    from tlbench.scores.listed import Metric
     from tlbench.store.results import Result
 
-Status = Literal["finished", "diverged", "not run"]
+Status = Literal["finished", "diverged", "no score", "not run"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,19 @@ class Column:
     """A column of a table.
 
     Attributes:
-        name: Its heading.
-        unit: `"percent"` shows 0.5 as 50.0 %, `"number"` as 0.50.
+        name: Heading of the column.
+        unit: Unit of the values: `"percent"` shows 0.5 as 50.0 %, others as 0.50.
         every_seed: Whether to show each seed beside the mean, where there is room.
     """
 
     name: str
     unit: Unit = "percent"
     every_seed: bool = True
+
+    @classmethod
+    def of(cls, metric: Metric | Reading, *, every_seed: bool = True) -> Column:
+        """The column of a metric, under its name and in its unit."""
+        return cls(metric.name, metric.unit, every_seed)
 
 
 @dataclass(frozen=True)
@@ -89,12 +95,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Value:
-    """What a quantity is under one seed.
+    """The value of a quantity under one seed.
 
     Attributes:
-        seed: Which.
-        status: Whether it has been run, and whether any of its runs diverged.
-        number: Its value; None unless it finished.
+        seed: Seed of the trials.
+        status: Finished; diverged, where any trial did; no score, where a metric does not apply to a trial's task; or
+            not run.
+        number: The value; None unless finished.
     """
 
     seed: int
@@ -114,7 +121,10 @@ class Value:
         if any(outcome is None for outcome in results.values()):
             return cls(seed, "not run", None)
         number = quantity.value(lambda trial: results[trial.digest], seed)  # type: ignore[arg-type, return-value]
-        return cls(seed, "finished", number) if math.isfinite(number) else cls(seed, "diverged", None)
+        if math.isfinite(number):
+            return cls(seed, "finished", number)
+        diverged = any(outcome is not None and outcome.diverged for outcome in results.values())
+        return cls(seed, "diverged" if diverged else "no score", None)
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,10 @@ def figure(drawn: Drawn, width: int) -> str:
 def claim(record: ClaimRecord, width: int) -> str:
     """A verdict and what it rests on, but for the outcome, which stands before it."""
     seeds = ", ".join(
-        f"{seed.seed}: " + (formats.signed(seed.difference, record.unit) or "diverged") for seed in record.seeds
+        f"{seed.seed}: " + (formats.signed(seed.difference, record.unit) or "no score") for seed in record.seeds
     )
     lines = [f"{record.name}: {record.statement}", f"{record.sentence}; by seed {seeds}"]
-    if record.on_macro_f1:
-        lines.append(f"on macro-F1 {record.on_macro_f1.outcome}: {record.on_macro_f1.sentence}")
+    lines += [f"on {name} {other.outcome}: {other.sentence}" for name, other in formats.also(record)]
     filled = "\n".join(wrapped(line, width - INDENT) for line in lines)
     return textwrap.indent(filled, " " * INDENT)[INDENT:]
 

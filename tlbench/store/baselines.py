@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from tlbench.declare.claims import Unit
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.machine.environment import Surroundings
+from tlbench.scores.listed import Unit
+from tlbench.store.older import UPGRADES
 from tlbench.store.publishing import publish
-from tlbench.store.results import Scores
+from tlbench.store.results import Summary
 
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from tlbench.declare.trials import Trial
     from tlbench.store.results import Result
 
-SCHEMA_VERSION = 1
+# 1: each score was a field. 2: scores and verdicts beside a claim's own are by metric.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class SavedArm:
         labels: What tables and claims call it; the first is shown.
         description: As JSON, see `Trial.arm_description`.
         digests: Of its trials, by seed.
-        trials: What they scored, by seed.
+        trials: Results of its trials without the predictions, by seed.
         runs: Which run trained them, by seed, see `Result.run`; empty in runs that an older version of tlbench saved.
     """
 
@@ -49,7 +51,7 @@ class SavedArm:
     labels: tuple[str, ...]
     description: dict[str, Any]
     digests: dict[int, str]
-    trials: dict[int, Scores]
+    trials: dict[int, Summary]
     runs: dict[int, str] = field(default_factory=dict)
 
 
@@ -66,7 +68,8 @@ class SavedClaim:
         p: One-sided, by itself; None where there is none.
         adjusted_p: After Holm's correction, in favour of the outcome.
         seeds_needed: See `Verdict`.
-        on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
+        also: The same of the claim on other metrics, by `tlbench.scores.listed.Metric.key`; empty unless it is about
+            accuracy.
         measurements: By seed, those it rests on: digest and run of each trial. Empty in runs that an older version of
             tlbench saved.
         unit: Of the differences, see `tlbench.declare.claims.Quantity`, as the next.
@@ -81,7 +84,7 @@ class SavedClaim:
     p: float | None
     adjusted_p: float | None
     seeds_needed: int | None
-    on_macro_f1: SavedClaim | None
+    also: dict[str, SavedClaim] = field(default_factory=dict)
     measurements: dict[int, tuple[str, ...]] = field(default_factory=dict)
     unit: Unit = "percent"
     scale: float = 2.0
@@ -167,7 +170,7 @@ def saved_arms(
             named = tuple(labels.get(trial.arm, ())) or ("source",)
             arms[trial.arm] = SavedArm(trial.arm, named, trial.arm_description, {}, {})
         arms[trial.arm].digests[trial.seed] = trial.digest
-        arms[trial.arm].trials[trial.seed] = outcome.scores
+        arms[trial.arm].trials[trial.seed] = outcome.summary
         arms[trial.arm].runs[trial.seed] = outcome.run
     return tuple(arms.values())
 
@@ -255,7 +258,10 @@ def load(path: Path) -> Run:
         raise StoreError(msg) from error
     version = content.pop("schema_version", None) if isinstance(content, dict) else None
     if not isinstance(version, int):
-        msg = f"{path} is no saved run: it does not say its schema_version."
+        msg = (
+            f"{path} is no saved run, since it does not say its schema_version; name another file. "
+            f"Received: {version!r}"
+        )
         raise StoreError(msg)
     if version > SCHEMA_VERSION:
         msg = (
@@ -264,7 +270,12 @@ def load(path: Path) -> Run:
         )
         raise StoreError(msg)
     try:
+        while version in UPGRADES:
+            version = UPGRADES[version](content)
         return _converter().structure(content, Run)
+    except (AttributeError, KeyError, TypeError) as error:
+        msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {error!r}"
+        raise StoreError(msg) from error
     except cattrs.BaseValidationError as error:
         problems = "; ".join(cattrs.transform_error(error)[:3])
         msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {problems}"
