@@ -107,11 +107,11 @@ def validation_accuracy(epoch: int) -> Reading:
 
 @dataclass(frozen=True)
 class Margin:
-    """How much a difference must amount to.
+    """The least difference that a claim asks for.
 
     Attributes:
-        value: In the metric's own unit; accuracy and F1 count from 0 to 1.
-        reason: Why this much.
+        value: Least difference in the metric's own unit; accuracy and F1 count from 0 to 1.
+        reason: Reason for the value.
     """
 
     value: float
@@ -123,7 +123,7 @@ ANY = Margin(0.0, "any difference that is more than the noise between seeds, whi
 
 @dataclass(frozen=True)
 class Quantity:
-    """A sum of scores: what a claim is about.
+    """A sum of scores, which claims compare.
 
     Attributes:
         terms: Factor, arm and metric of each score.
@@ -160,7 +160,7 @@ class Quantity:
 
     @property
     def scale(self) -> float:
-        """What the variance of a score is multiplied by, were scores of all arms equally noisy and independent."""
+        """Variance of the sum in units of one score's, if the scores of all arms were equally noisy and independent."""
         factors: dict[tuple[Arm, Metric | Reading], float] = {}
         for factor, arm, metric in self.terms:
             factors[arm, metric] = factors.get((arm, metric), 0.0) + factor
@@ -168,7 +168,7 @@ class Quantity:
 
     @property
     def highest(self) -> float | None:
-        """What it can reach; None of a sum, and where the metric has no such bound."""
+        """Highest possible value; None for a sum, and where the metric has no such bound."""
         match self.terms:
             case ((1.0, _, metric),):
                 return metric.highest
@@ -176,11 +176,11 @@ class Quantity:
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of its terms."""
+        """Arms of the terms."""
         return tuple(arm for _, arm, _ in self.terms)
 
     def trials(self, seed: int) -> tuple[Trial, ...]:
-        """What it needs to be known for one seed."""
+        """Trials that its value for one seed rests on."""
         return tuple(arm.trial(seed) for _, arm, _ in self.terms)
 
     def value(self, result: Callable[[Trial], Scored], seed: int) -> float:
@@ -192,7 +192,7 @@ class Quantity:
         return total
 
     def __str__(self) -> str:
-        """Its terms, as a verdict names them."""
+        """Name the terms as verdicts do."""
         text = ""
         for factor, arm, metric in self.terms:
             sign = "- " if factor < 0 else "+ " if text else ""
@@ -211,12 +211,12 @@ class Claim:
     """A comparison that should hold.
 
     Attributes:
-        left: What should be greater.
-        right: What it is compared with.
-        threshold: What the difference left - right should exceed.
+        left: Quantity that should be greater.
+        right: Quantity that it is compared with.
+        threshold: Value that the difference left - right should exceed.
         margin: The margin that the threshold comes from.
-        name: What reports call it.
-        statement: In a sentence.
+        name: Name in reports.
+        statement: The claim in a sentence.
     """
 
     left: Quantity
@@ -232,16 +232,16 @@ class Claim:
 
     @property
     def difference(self) -> Quantity:
-        """What is judged."""
+        """The quantity that is judged: left less right."""
         return self.left - self.right
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of both sides."""
+        """Arms of both sides."""
         return self.difference.arms
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to judge it."""
+        """Trials that the claim rests on."""
         return tuple(trial for seed in seeds for trial in self.difference.trials(seed))
 
     def on(self, metric: Metric) -> Claim | None:

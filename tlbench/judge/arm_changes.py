@@ -97,7 +97,7 @@ def finished(arm: SavedArm) -> dict[int, Summary]:
 
 
 def has_diverged(arm: SavedArm) -> bool:
-    """Whether any trial of an arm diverged."""
+    """Tell an arm of which any trial diverged."""
     return any(scores.diverged for scores in arm.trials.values())
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tlbench.store.baselines import Run, SavedArm
     from tlbench.store.fingerprints import Agreement
 
-# What a comparison amounts to.
+# Result of a comparison.
 Outcome = Literal["passed", "failed", "not measured"]
 
 REMEDY = "--tlbench-fresh trains again whatever is stored"
@@ -50,13 +50,13 @@ _NAMES = [metric.name for metric in METRICS if metric.alarms]
 ALARMING = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 
 
-# What `FailOn` has a word for.
+# Words of `FailOn`.
 CONDITIONS = ("accuracy", "claims", "fingerprint", "measured")
 
 
 @dataclass(frozen=True)
 class FailOn:
-    """What makes a comparison fail.
+    """Conditions under which a comparison fails.
 
     Attributes:
         accuracy: Arms that have regressed, by accuracy, macro-F1 or loss.
@@ -77,7 +77,7 @@ class FailOn:
         """Read for instance `accuracy,claims,speed:1.2`.
 
         Raises:
-            ConfigurationError: It names anything else.
+            ConfigurationError: The text names anything else.
         """
         chosen: dict[str, bool | float] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
@@ -95,7 +95,7 @@ class FailOn:
         return cls(**chosen)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        """As `parse` reads it."""
+        """Text that `parse` reads."""
         named = [name for name in CONDITIONS if getattr(self, name)]
         return ",".join([*named, *([f"speed:{self.speed:g}"] if self.speed is not None else [])]) or "nothing fails"
 
@@ -115,12 +115,12 @@ class Comparison:
         old: The older run.
         new: The newer one.
         paired: Whether scores are compared seed by seed, since both runs have the same seeds.
-        versions: What differs in packages, flags and machine: name, old and new; None where there is none.
-        arms: First the mean of all, then each.
-        claims: Of either run.
-        ratios: Times and memory.
-        numerics: What their fingerprints agree on, or why they cannot be compared; None where a run has none.
-        accuracies: Arm, seed, old and new accuracy of each trial that both runs have finished, each by itself.
+        versions: Differences of packages, flags and machine: name, old and new value; None where a run has none.
+        arms: Changes of the mean of all arms, then of each arm.
+        claims: Changes of the claims of either run.
+        ratios: Changes of times, rates and memory.
+        numerics: Agreement of the fingerprints, or the reason why they cannot be compared; None where a run has none.
+        accuracies: Arm, seed, old and new accuracy of each trial that both runs finished, each by itself.
     """
 
     old: Run
@@ -135,11 +135,11 @@ class Comparison:
 
     @cached_property
     def step_time(self) -> Ratio | None:
-        """Of a training step; None where the runs share no arm whose steps were timed."""
+        """Change of the time of a training step; None where the runs share no arm whose steps were timed."""
         return next((ratio for ratio in self.ratios if ratio.name == STEP_TIME), None)
 
     def failures(self, fail_on: FailOn) -> list[str]:
-        """Why the newer run fails, a sentence each."""
+        """Reasons why the newer run fails, a sentence each."""
         reasons = []
         regressed = [arm.label for arm in self.arms if arm.status == "regressed"]
         if fail_on.accuracy and regressed:
@@ -155,9 +155,9 @@ class Comparison:
         return reasons
 
     def unmeasured(self, fail_on: FailOn) -> list[str]:
-        """What was not measured, though asked for, a sentence each.
+        """Quantities that were asked for and not measured, a sentence each.
 
-        Where nothing at all was measured, that is said whatever is asked for: a run is not held against itself.
+        A comparison in which nothing at all was measured says so whatever is asked for: it compares a run with itself.
         """
         reasons = []
         arms = [arm.label for arm in self.arms if arm.status == "not measured"]
@@ -174,12 +174,12 @@ class Comparison:
         return reasons
 
     def outcome(self, fail_on: FailOn) -> Outcome:
-        """What it amounts to: failed where anything is a failure, else not measured where anything was not."""
+        """Failed where there is any failure, else not measured where anything was not, else passed."""
         return "failed" if self.failures(fail_on) else "not measured" if self.unmeasured(fail_on) else "passed"
 
     @property
     def measured(self) -> bool:
-        """Whether any arm, or any claim, has two measurements; true of runs that have nothing in common."""
+        """True where any arm or claim has two measurements, and where the runs have nothing in common."""
         statuses = {change.status for change in self.arms} | {change.status for change in self.claims}
         return statuses - {"missing", "new"} != {"not measured"}
 

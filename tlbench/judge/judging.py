@@ -125,13 +125,13 @@ def judge(
 
 
 def estimates(samples: Sequence[Sequence[float]]) -> list[Estimate]:
-    """How well the mean difference of each of a run's claims is known: by its own seeds alone.
+    """Estimate the mean difference of each of a run's claims, by its own seeds alone.
 
     What claims have in common could be drawn upon (`tlbench.scores.statistics.moderate`), but breaks the level:
     `benchmarks/error_rates.py` counts it.
 
     Args:
-        samples: Differences by seed, two or more, of all claims that are judged together.
+        samples: Differences by seed, two or more, for each claim that is judged together with the others.
     """
     return [Estimate.of_its_own(sample) for sample in samples]
 
@@ -140,8 +140,8 @@ class _Family:
     """Claims that share a level.
 
     Attributes:
-        looks: Number of seeds at each.
-        verdicts: By the claims' keys, as of the last look.
+        looks: Number of seeds at each look.
+        verdicts: Verdicts of the last look, by the claims' keys.
     """
 
     def __init__(self, claims: Mapping[int, Claim], seeds_at_looks: tuple[int, ...]) -> None:
@@ -181,7 +181,7 @@ class _Family:
             )
 
     def _estimates(self) -> dict[int, Estimate]:
-        """Of each claim that has two seeds or more."""
+        """Estimates of the claims that have two seeds or more."""
         samples = {
             key: tuple(evidence.differences.values()) for key, evidence in self._evidence.items() if evidence.estimable
         }

@@ -83,7 +83,7 @@ class Evidence:
 
     @property
     def estimable(self) -> bool:
-        """Whether the evidence tells the noise of the difference: two seeds or more, each with a difference."""
+        """True of evidence that tells the noise of the difference: two seeds or more, each with a difference."""
         return not self.unknown and len(self.differences) > 1
 
     @cached_property
@@ -125,12 +125,12 @@ class Verdict:
 
     @property
     def supported(self) -> bool:
-        """Whether the claim holds."""
+        """True where the claim holds."""
         return self.outcome == "supported"
 
     @property
     def inconclusive(self) -> bool:
-        """Whether the results do not tell."""
+        """True where the results do not decide the claim."""
         return self.outcome == "inconclusive"
 
     @property
@@ -140,19 +140,19 @@ class Verdict:
 
     @property
     def interval(self) -> Interval | None:
-        """That decides, see `Decision.interval`; None where a run diverged."""
+        """Interval that decides, see `Decision.interval`; None where a seed has no difference."""
         return self.decision.interval
 
     @property
     def p(self) -> float | None:
-        """That decides: one-sided, in favour of the outcome, after Holm's correction."""
+        """P-value that decides: one-sided, in favour of the outcome, after Holm's correction."""
         return self.decision.p
 
     @cached_property
     def seeds_needed(self) -> int | None:
-        """How many seeds would decide what is inconclusive, in four of five cases, if all is what it looks like.
+        """Seeds that would decide an inconclusive claim in four of five cases, if effect and noise are as estimated.
 
-        None where it is decided, where there is no `p`, or above 1,000.
+        None where the claim is decided, where there is no `p`, or above 1,000.
         """
         if self.decision.test_level is None or not self.inconclusive or not self.evidence.estimable:
             return None
@@ -160,7 +160,7 @@ class Verdict:
 
     @property
     def detail(self) -> str:
-        """What the verdict rests on, in a line."""
+        """Difference, interval, threshold and p, and the difference under each seed, in a line."""
         unit = self.claim.difference.unit
         seeds = ", ".join(f"{seed}: {shown_difference(value, unit)}" for seed, value in self.differences.items())
         return f"{self.effect}; by seed {seeds}"
@@ -178,11 +178,11 @@ class Verdict:
 
 
 def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | None = None) -> SavedClaim:
-    """What is kept of a verdict.
+    """The part of a verdict that saved runs keep.
 
     Args:
-        verdict: On a claim.
-        result: Gives the result of a trial that the verdict rests on; None where nobody asks for measurements.
+        verdict: Verdict on a claim.
+        result: Function that gives the result of a trial; None leaves out the measurements.
     """
     unknown = verdict.evidence.unknown
 

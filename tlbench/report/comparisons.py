@@ -30,11 +30,11 @@ ORDER = ("regressed", "changed verdict", "not measured", "improved", "not judged
 
 
 def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = "simple") -> str:
-    """A comparison on a page: what differs, verdicts, arms, speed, and what it amounts to.
+    """A comparison as text: differing versions, verdicts, arms, speed, and a summary.
 
     Args:
-        comparison: Of two runs.
-        style: Of the tables; `"github"` is Markdown.
+        comparison: Comparison of two runs.
+        style: Style of the tables; `"github"` is Markdown.
     """
     how = "paired by seed" if comparison.paired else "of different seeds, unpaired"
     text = escaping.markdown if style == "github" else escaping.one_line
@@ -46,7 +46,7 @@ def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = 
 
 
 def tables(comparison: ComparisonRecord) -> list[tuple[str, tuple[str, ...], list[Sequence[str]]]]:
-    """A comparison's tables that hold anything: title, headings, and rows, what a reader looks at first above."""
+    """Tables of a comparison that are not empty: title, headings, and rows, the most pressing first."""
     arm_headings = ("arm", "status", *map(_heading, ALARMING), "trained by this run", "note")
     further = [
         metric
@@ -68,7 +68,7 @@ def tables(comparison: ComparisonRecord) -> list[tuple[str, tuple[str, ...], lis
 
 
 def summary(comparison: ComparisonRecord) -> list[str]:
-    """What it amounts to, in a line or a few."""
+    """Counts, failures and the outcome, a line each."""
     arms, claims = (_counts(changes) for changes in (comparison.arms, comparison.claims))
     lines = [f"arms: {arms or 'none in common'}; claims: {claims or 'none in common'}"]
     lines += [f"FAILED: {failure}" for failure in comparison.failures]

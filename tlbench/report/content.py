@@ -1,4 +1,4 @@
-"""What a report says, as plain values: `results.json`, of which pages, tables and figures are made."""
+"""A report as plain values: `results.json`, from which pages, tables and figures are made."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Report:
 
     Attributes:
         created: When it was made, in ISO 8601, UTC; the only thing that differs between two reports of one store.
-        tlbench_version: Of tlbench.
-        header: What decides the run, by name.
-        environments: What trials ran on; the first is that of the run.
+        tlbench_version: Version of tlbench.
+        header: Settings that decide the run, by name.
+        environments: Environments of the trials; the first is that of the run.
         notes: Sentences that a reader must know.
-        data: What captions say of the images: their name, and what they stand in for.
+        data: Sentence of captions about the images: their name, and the images that they stand in for.
         stand_in: Whether any of the images are a stand-in.
         tables: Filled.
         figures: Traced.
@@ -91,7 +91,7 @@ def load(path: Path) -> Report:
     """Read a `results.json`.
 
     Raises:
-        StoreError: It is missing, damaged, or was written by another version of tlbench.
+        StoreError: The file is missing, damaged, or was written by another version of tlbench.
     """
     import cattrs
 

@@ -56,8 +56,8 @@ def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tup
     """A column of a table as headings and cells: mean and interval, every seed, what was published, the difference.
 
     Args:
-        table: Whose column it is.
-        column: Which.
+        table: Table that has the column.
+        column: The column.
         every_seed: Whether to show each seed, where the column does.
     """
     cells = [row.cells.get(column.name) for row in table.rows]

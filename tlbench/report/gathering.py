@@ -1,4 +1,4 @@
-"""Gathers what a run has brought about into a report."""
+"""Gathers results, verdicts and comparisons into the records of a report."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def arm_records(
 
     Args:
         trials: In the order of the plan; those without a result are left out.
-        result: Gives a trial's result, or None.
-        labels: What arms are called, by `Trial.arm`.
+        result: Function that gives a trial's result, or None.
+        labels: Labels of arms, by `Trial.arm`.
     """
     grouped: defaultdict[str, list[tuple[Trial, Result]]] = defaultdict(list)
     for trial in trials:
@@ -93,8 +93,8 @@ def comparison_record(comparison: Comparison, fail_on: FailOn) -> ComparisonReco
     """A comparison as values of JSON.
 
     Args:
-        comparison: Of two runs.
-        fail_on: What makes it fail.
+        comparison: Comparison of two runs.
+        fail_on: Conditions under which it fails.
     """
     return ComparisonRecord(
         old=comparison.old.title,

@@ -40,9 +40,9 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
     """The whole report.
 
     Args:
-        report: What it says.
+        report: The report.
         figures: All of its figures, in order.
-        pictures: What they look like, by name.
+        pictures: Drawings of the figures, by name.
     """
     trials = {
         trial.digest: _Place(trial, arm, f"arm-{number}", f"trial-{trial.digest[:16]}")
@@ -84,13 +84,13 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a trial stands in the page.
+    """Place of a trial in the page.
 
     Attributes:
-        trial: Which.
-        arm: Whose it is.
-        arm_id: Of the arm's element.
-        id: Of the trial's.
+        trial: The trial.
+        arm: Arm of the trial.
+        arm_id: Identifier of the arm's element.
+        id: Identifier of the trial's element.
     """
 
     trial: TrialRecord

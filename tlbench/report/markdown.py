@@ -25,7 +25,7 @@ def page(report: Report, figures: Iterable[Drawn]) -> str:
     """The whole report.
 
     Args:
-        report: What it says.
+        report: The report.
         figures: All of its figures, each of which lies beside the page as a PNG.
     """
     facts = [f"- {escaped(name)}: {escaped(value)}" for name, value in report.header.items()]

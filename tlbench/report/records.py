@@ -32,36 +32,36 @@ class ClaimRecord:
     """A claim and the verdict on it.
 
     Attributes:
-        name: See `tlbench.declare.claims.Claim`, as the next two.
-        statement: ...
-        threshold: ...
-        margin_reason: Why the threshold is what it is.
-        left: What should be greater, in words.
-        right: What it is compared with, in words.
+        name: Name of the claim.
+        statement: The claim in a sentence.
+        threshold: Value that the difference should exceed.
+        margin_reason: Reason for the threshold.
+        left: Quantity that should be greater, in words.
+        right: Quantity that it is compared with, in words.
         unit: Unit of both sides, of the difference, its interval and the threshold. `"percent"` is a share, whose
             numbers here are from 0 to 1: 0.037 is 3.7 points.
-        ceiling: What both sides can reach; None where there is no such bound.
+        ceiling: Highest possible value of both sides; None where there is none.
         outcome: Supported, refuted or inconclusive.
-        reason: Why, in a phrase.
+        reason: Reason for the outcome, in a phrase.
         sentence: Difference, interval, threshold and p, in a line.
         effect: Mean difference; None where a run diverged.
-        low: Lower end of the interval that decides, see `tlbench.declare.claims.Decision`; None where it has none.
-        high: Upper end.
-        confidence: Of the interval.
-        p: One-sided, by itself, that the difference exceeds the threshold by chance; None where there is none.
-        adjusted_p: That decides: of the outcome's test, after Holm's correction among all claims of the run.
-        level: What that must not exceed.
+        low: Lower end of the interval that decides, see `tlbench.judge.decisions.Decision`; None where it has none.
+        high: Upper end of the interval that decides; None where it has none.
+        confidence: Confidence of the interval that decides.
+        p: One-sided p-value of the claim by itself; None where there is no test.
+        adjusted_p: P-value that decides: of the outcome's test, after Holm's correction among all claims of the run.
+        level: Level that the p-value that decides must not exceed.
         claims: Number of claims judged together.
         looks: Number of seeds at each look, as planned.
-        seeds_needed: How many may decide it; None where it is decided, or nothing tells.
-        seeds: Scores under each.
-        arms: Labels of those it is about.
-        trials: Digests of those it rests on.
+        seeds_needed: Number of seeds that may decide it; None where it is decided, or the number is unknown.
+        seeds: Sides of the claim under each seed.
+        arms: Labels of the arms that it is about.
+        trials: Digests of the trials that it rests on.
         also: Verdicts on the same claim about other metrics, by `tlbench.scores.listed.Metric.key`; empty unless the
             claim is about accuracy.
         own_low: Lower end of Student's 90 % interval of the claim by itself; None where it has none.
-        own_high: Upper end.
-        scale: Of the noise of its difference, see `tlbench.declare.claims.Quantity`.
+        own_high: Upper end of that interval; None where it has none.
+        scale: Scale of the noise of its difference, see `tlbench.declare.claims.Quantity.scale`.
     """
 
     name: str
@@ -133,9 +133,9 @@ class ArmRecord:
     """The trials of an arm, or of a source.
 
     Attributes:
-        labels: What tables and claims call it; the first is shown.
-        facts: What its trials have in common, by name, in words: data, task, network, start, frozen flows, recipe.
-        trials: By seed, in order.
+        labels: Labels in tables and claims; the first is shown.
+        facts: Common facts of the trials in words, by name: data, task, network, start, frozen flows, recipe.
+        trials: Trials of the arm, in the order of their seeds.
     """
 
     labels: tuple[str, ...]
@@ -145,20 +145,20 @@ class ArmRecord:
 
 @dataclass(frozen=True)
 class ComparisonRecord:
-    """This run, held against a saved one; see `tlbench.judge.comparison.Comparison`.
+    """The comparison of this run with a saved one; see `tlbench.judge.comparison.Comparison`.
 
     Attributes:
         old: Name, date and versions of the older run, in a line.
-        new: Of the newer one.
-        paired: ...
-        versions: ...
-        arms: ...
-        claims: ...
-        ratios: ...
-        numerics: What the fingerprints say; None where a run has none.
-        fail_on: What makes the comparison fail.
-        failures: Why it fails, a sentence each.
-        unmeasured: What was not measured, though asked for, a sentence each.
+        new: Name, date and versions of the newer run, in a line.
+        paired: Whether scores are compared seed by seed.
+        versions: Differences of packages, flags and machine: name, old and new value; None where a run has none.
+        arms: Changes of the mean of all arms, then of each arm.
+        claims: Changes of the claims of either run.
+        ratios: Changes of times, rates and memory.
+        numerics: Agreement of the fingerprints, in words; None where a run has none.
+        fail_on: Conditions under which the comparison fails, in words.
+        failures: Reasons why it fails, a sentence each.
+        unmeasured: Quantities that were asked for and not measured, a sentence each.
         outcome: Passed, failed or not measured.
         trials: Accuracy of each trial that both runs have.
     """
@@ -183,10 +183,10 @@ class TrialChange:
     """A trial of both runs.
 
     Attributes:
-        arm: Label of its arm.
-        seed: Of the trial.
+        arm: Label of the arm.
+        seed: Seed of the trial.
         old: Accuracy in the older run.
-        new: In the newer one.
+        new: Accuracy in the newer run.
     """
 
     arm: str
@@ -196,5 +196,5 @@ class TrialChange:
 
 
 def finite(value: float) -> float | None:
-    """A number, or None where it is none."""
+    """The number, or None where it is not finite."""
     return value if math.isfinite(value) else None

@@ -36,7 +36,7 @@ def table(filled: FilledTable, width: int) -> str:
 
     Args:
         filled: The table.
-        width: Of the terminal, in characters.
+        width: Width of the terminal, in characters.
     """
     labels = (one_line(filled.row_heading), [one_line(row.label) for row in filled.rows])
     groups = [formats.columns(filled, column, every_seed=True) for column in filled.columns]
@@ -48,7 +48,7 @@ def table(filled: FilledTable, width: int) -> str:
 
 
 def figure(drawn: Drawn, width: int) -> str:
-    """What a figure shows, in lines."""
+    """A figure in words, in lines that fit."""
     return "\n".join(wrapped(line, width, "  ") for line in drawn.text().splitlines())
 
 
@@ -67,9 +67,9 @@ def slowest(report: Report, width: int, count: int = 3) -> Iterator[str]:
     """The trials that took longest, whenever they were trained.
 
     Args:
-        report: With all trials.
-        width: Of the terminal.
-        count: How many.
+        report: Report with all trials.
+        width: Width of the terminal.
+        count: Number of trials.
     """
     trials = [(arm, trial) for arm in report.arms for trial in arm.trials]
     for arm, trial in sorted(trials, key=lambda pair: -pair[1].seconds)[:count]:
@@ -81,7 +81,7 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
 
     Args:
         text: Without line breaks.
-        width: Of the terminal.
+        width: Width of the terminal.
         indent: Before all but the first of the lines that it becomes.
     """
     return textwrap.fill(one_line(text), max(width, 20), subsequent_indent=indent, break_on_hyphens=False)
@@ -92,7 +92,7 @@ def cut(text: str, width: int) -> str:
 
     Args:
         text: Without line breaks.
-        width: Of the terminal.
+        width: Width of the terminal.
     """
     text = one_line(text)
     if wcswidth(text) <= width:

@@ -45,7 +45,7 @@ class Scored(Protocol):
 
     @property
     def diverged(self) -> bool:
-        """Whether training ended in a loss that is not finite; there are no scores then."""
+        """True where training ended in a loss that is not finite; there are no scores then."""
 
     @property
     def scores(self) -> Mapping[str, float]:

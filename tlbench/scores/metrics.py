@@ -152,7 +152,7 @@ def brier_score(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def confusion(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.int64]:
-    """How many images of each class are predicted as each.
+    """Number of images of each class that are predicted as each class.
 
     Args:
         labels: Integers, shape (N,).
@@ -169,7 +169,7 @@ def confusion(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.int64]:
 
 
 def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int) -> list[tuple[float, float, int]]:
-    """How often predictions of some confidence are right (Guo et al. 2017, arXiv:1706.04599, section 2).
+    """Share of right predictions by confidence (Guo et al. 2017, arXiv:1706.04599, section 2).
 
     Args:
         labels: Integers, shape (N,).

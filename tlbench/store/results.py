@@ -1,4 +1,4 @@
-"""What a trial left behind."""
+"""Results of trials."""
 
 from __future__ import annotations
 
@@ -72,27 +72,28 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The stored predictions of one training run, and what they say.
+    """The stored predictions of one training run, and the scores that follow from them.
 
     Attributes:
         status: `"diverged"` when the loss became NaN or infinite; no score is a number then.
         label_names: Names of the task's labels.
-        labels: Of the test images, shape (N,).
-        probabilities: For the test images after the last epoch, float32, shape (N, labels).
-        validation_labels: Shape (M,).
-        validation_probabilities: After each epoch, float32, shape (epochs, M, labels).
+        labels: Labels of the test images, shape (N,).
+        probabilities: Probabilities for the test images after the last epoch, float32, shape (N, labels).
+        validation_labels: Labels of the validation images, shape (M,).
+        validation_probabilities: Probabilities for the validation images after each epoch, float32, shape
+            (epochs, M, labels).
         batch_statistics_probabilities:
-            As `probabilities`, but with BatchNorm normalising by the statistics of the test batches. Where this
-            scores far higher, the moving statistics lag behind the weights. Shape (N, labels).
-        training_loss: Of each epoch, as Keras reports it while training; a figure's curve, never a verdict.
-        training_accuracy: Likewise.
+            Probabilities with BatchNorm normalising by the statistics of the test batches, shape (N, labels). Where
+            they score far higher, the moving statistics lag behind the weights.
+        training_loss: Training loss of each epoch, as Keras reports it; a figure's curve, never a verdict.
+        training_accuracy: Training accuracy of each epoch, as Keras reports it; a figure's curve, never a verdict.
         epoch_seconds: Wall time of each epoch's steps; the first includes tracing where the trial had to.
         epoch_steps: Number of steps of an epoch.
         epoch_images: Number of images that they train on.
         seconds: Wall time of the whole trial.
-        environment: What it ran on.
-        run: Identifies the run that trained it: two results of one trial and one run are one and the same measurement.
-            Empty until it is stored, and where an older version of tlbench stored it.
+        environment: Environment of the run.
+        run: Identifier of the run that trained it: two results of one trial and one run are one measurement. Empty
+            until the result is stored, and where an older version of tlbench stored it.
     """
 
     status: Literal["finished", "diverged"]
@@ -113,7 +114,7 @@ class Result:
 
     @property
     def diverged(self) -> bool:
-        """Whether the run ended in a loss that is no number."""
+        """True where the run ended in a loss that is not finite."""
         return self.status == "diverged"
 
     @property

@@ -37,7 +37,7 @@ class Forest:
 
     Attributes:
         claims: In the order of the tests.
-        name: Of the figure, unlike that of any other.
+        name: Name of the figure, unlike that of any other.
     """
 
     claims: tuple[ClaimRecord, ...]
@@ -50,7 +50,7 @@ class Forest:
 
     @property
     def title(self) -> str:
-        """What it shows."""
+        """Title of the figure."""
         return "differences that the claims are about, with their intervals"
 
     @property
@@ -67,7 +67,7 @@ class Forest:
 
     @property
     def caption(self) -> str:
-        """What the marks are."""
+        """Meaning of the marks."""
         text = (
             "Each claim's mean difference over seeds with the interval that decides, among all claims; the upright "
             "stroke is what it must exceed. Circles are supported, diamonds inconclusive, crosses refuted, all claims "
