@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_results_hold_every_metric_by_its_key(report, arm, result_of):
 
 def test_the_page_has_a_column_for_every_metric(report):
     """In its unit; a metric that no trial has gets none."""
-    page = html.page(report, (), {})
+    page = unescape(html.page(report, (), {}))
     scores = report.arms[0].trials[0].scores
 
     cells = "".join(f"<td>{formats.score(scores[metric.key], metric.unit)}</td>" for metric in METRICS)
