@@ -25,7 +25,7 @@ from scipy.special import stdtr
 from tabulate import tabulate
 
 from tlbench.datasets.dataset import Split
-from tlbench.declare.claims import Claim, Margin, Metric, Quantity, score
+from tlbench.declare.claims import Claim, Margin, Quantity, Reading, score
 from tlbench.declare.profiles import MINIATURE
 from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import Arm, DataReference, Random
@@ -173,7 +173,7 @@ def claims() -> list[Claim]:
         )
         # The factor says how noisy the sum is; the metric undoes it.
         factor = float(np.sqrt(scale))
-        quantity = Quantity(((factor, *score(arm, Metric("drawn", _value)).terms[0][1:]),))
+        quantity = Quantity(((factor, *score(arm, Reading("drawn", _value)).terms[0][1:]),))
         made.append(Claim(quantity, Quantity(()), 0.0, Margin(0.0, "drawn"), name=str(number)))
     return made
 

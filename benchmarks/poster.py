@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.declare.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, MACRO_F1, Margin, score
+from tlbench.declare.claims import ACCURACY, LOSS, MACRO_F1, Margin, score
 from tlbench.declare.tasks import Task
 from tlbench.report.tables import Column, Row, Table
 
@@ -16,7 +16,7 @@ from tlbench.report.tables import Column, Row, Table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tlbench.declare.claims import Metric
+    from tlbench.declare.claims import Metric, Reading
     from tlbench.declare.study import Study
     from tlbench.declare.trials import Arm
 
@@ -102,18 +102,17 @@ def moved(study: Study, source: Task, target: Task, flows: str) -> Arm:
     return study.transferred(label, source=direct(study, source), task=target, frozen=FROZEN[flows])
 
 
-COLUMNS = {
-    ACCURACY: Column(ACCURACY.name),
-    LOSS: Column(LOSS.name, "number", every_seed=False),
+# Columns that show a metric otherwise than by its name and unit.
+COLUMNS: dict[Metric | Reading, Column] = {
+    ACCURACY: Column.of(ACCURACY),
     MACRO_F1: Column(MACRO_F1.name, "number", every_seed=False),
-    BATCH_STATISTICS_ACCURACY: Column(BATCH_STATISTICS_ACCURACY.name, every_seed=False),
 }
 
 
 def table_of_scores(
     heading: tuple[str, str, str],
     arms: Iterable[tuple[Arm, tuple[str, str]]],
-    metrics: tuple[Metric, ...],
+    metrics: tuple[Metric | Reading, ...],
     notes: tuple[str, ...] = (),
 ) -> Table:
     """A table with an arm in each row, beside the accuracy and loss that the poster printed for it.
@@ -121,7 +120,7 @@ def table_of_scores(
     Args:
         heading: Name, title, and what the rows are.
         arms: With the printed accuracy and loss.
-        metrics: The columns.
+        metrics: Metrics of the columns.
         notes: Sentences below the table.
     """
     rows = tuple(
@@ -132,4 +131,10 @@ def table_of_scores(
         )
         for arm, (accuracy, loss) in arms
     )
-    return Table(*heading, tuple(COLUMNS[metric] for metric in metrics), rows, published_by="poster", notes=notes)
+    return Table(
+        *heading,
+        tuple(COLUMNS.get(metric) or Column.of(metric, every_seed=False) for metric in metrics),
+        rows,
+        published_by="poster",
+        notes=notes,
+    )

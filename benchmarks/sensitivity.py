@@ -50,8 +50,10 @@ from tlbench.machine import backends, environment
 from tlbench.networks.xception import Xception
 from tlbench.run.options import Options
 from tlbench.run.run import Run as StudyRun
+from tlbench.scores.listed import ACCURACY
 from tlbench.store.baselines import Run, SavedArm
-from tlbench.store.results import Scores
+from tlbench.store.older import summary_of_1
+from tlbench.store.results import Summary
 from tlbench.train import transfer
 from tlbench.train.prefixes import PrefixCache
 
@@ -298,7 +300,7 @@ CONDITIONS = {
 }
 
 # By condition, arm and seed.
-Trials = dict[str, dict[str, dict[int, Scores]]]
+Trials = dict[str, dict[str, dict[int, Summary]]]
 
 
 def read_trials(path: Path) -> Trials:
@@ -306,7 +308,7 @@ def read_trials(path: Path) -> Trials:
         return {}
     return {
         condition: {
-            arm: {int(seed): Scores(**_tuples(scores)) for seed, scores in by_seed.items()}
+            arm: {int(seed): Summary(**_tuples(scores)) for seed, scores in by_seed.items()}
             for arm, by_seed in arms.items()
         }
         for condition, arms in json.loads(path.read_text(encoding="utf-8")).items()
@@ -314,6 +316,8 @@ def read_trials(path: Path) -> Trials:
 
 
 def _tuples(scores: dict[str, Any]) -> dict[str, Any]:
+    # The file began with saved runs of schema 1.
+    scores = scores if "scores" in scores else summary_of_1(scores)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in scores.items()}
 
 
@@ -371,7 +375,7 @@ def train(path: Path, processes: int) -> None:
         for (name, seed), scores in zip(jobs, pool.map(_train, *zip(*jobs, strict=True)), strict=True):
             for label, score in scores.items():
                 trials.setdefault(name, {}).setdefault(label, {})[seed] = score
-            mean = np.mean([score.accuracy for score in scores.values()])
+            mean = np.mean([summary.scores[ACCURACY.key] for summary in scores.values()])
             click.echo(f"{name}, seed {seed}: {len(scores)} arms, mean accuracy {mean:.1%}")
             write_trials(trials, path)
 
@@ -413,16 +417,16 @@ def _pretrained_weights() -> Any:
     return _shared_trainer().train(pretrained, _run().assembly.datasets[pretrained.data.digest], None)[1]
 
 
-def _train(name: str, seed: int) -> dict[str, Scores]:
+def _train(name: str, seed: int) -> dict[str, Summary]:
     """What the arms of a condition score under one seed, by label; in a process that stays."""
     run, condition = _run(), CONDITIONS[name]
     weights_of = {run.study.pretrained.digest: _pretrained_weights()}
     trainer = _own_trainer(name) if condition.own_networks else _shared_trainer()
 
-    def trained(trial: Trial) -> Scores:
+    def trained(trial: Trial) -> Summary:
         source = weights_of[trial.source.digest] if trial.source else None
         result, weights_of[trial.digest] = trainer.train(trial, run.assembly.datasets[trial.data.digest], source)
-        return result.scores
+        return result.summary
 
     scores = {}
     with condition.patch():
@@ -459,7 +463,7 @@ class Pool:
             seconds: How many times as long its steps take.
         """
         arms = [*arms_of_tables_1_and_2(self.study), *arms_of_tables_3_and_4(self.study)]
-        chosen: dict[Trial, Scores] = {}
+        chosen: dict[Trial, Summary] = {}
         saved = []
         for arm in arms:
             of_arm = self.trials[condition].get(arm.label) or self.trials["healthy"][arm.label]

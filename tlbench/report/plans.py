@@ -9,6 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from tlbench.declare.trials import ImageNet
+from tlbench.scores.listed import METRICS
 
 
 if TYPE_CHECKING:
@@ -155,7 +156,9 @@ def describe_repetition(name: str, trial: Trial, result: Result, stored: Result 
 def _scores(result: Result) -> str:
     if result.diverged:
         return "diverged"
-    return f"accuracy {result.accuracy:.4f}, loss {result.loss:.4f}, macro-F1 {result.macro_f1:.4f}"
+    return ", ".join(
+        f"{metric.name} {result.scores[metric.key]:.4f}" for metric in METRICS if metric.key in result.scores
+    )
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:

@@ -683,16 +683,8 @@ def _move_aside(folder: Path, place: Path) -> Path:
 
 
 def scores(result: Result) -> dict[str, Any] | None:
-    """What a result's predictions say, for a reader of its JSON; None where the run diverged."""
-    if result.diverged:
-        return None
-    return {
-        "accuracy": result.accuracy,
-        "loss": result.loss,
-        "macro_f1": result.macro_f1,
-        "f1": result.f1,
-        "batch_statistics_accuracy": result.batch_statistics_accuracy,
-    }
+    """Scores of a result, for readers of its JSON; None where the run diverged. tlbench computes them anew."""
+    return None if result.diverged else {**result.scores, "f1": result.f1}
 
 
 def _json_number(value: float) -> float | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +16,9 @@ from tlbench.hosts.commands.shared import (
 )
 from tlbench.judge.comparison import FailOn, compare
 from tlbench.judge.power import POWER, noises
+from tlbench.judge.wording import shown_with_unit
 from tlbench.report import comparisons
+from tlbench.report.formats import told_metrics
 from tlbench.report.gathering import comparison_record
 from tlbench.store import baselines
 
@@ -24,6 +26,7 @@ from tlbench.store import baselines
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tlbench.scores.listed import Unit
     from tlbench.store.baselines import Run
 
 
@@ -164,32 +167,26 @@ def show_command(run: str, store: Path) -> None:
         (
             claim.name,
             claim.outcome,
-            _mean(list(claim.differences.values())),
+            _mean(list(claim.differences.values()), claim.unit),
             _number(claim.adjusted_p),
         )
         for claim in saved.claims
     ]
     click.echo()
     click.echo(tabulate(claims, ("claim", "verdict", "difference", "p"), disable_numparse=True))
+    found = {key for arm in saved.arms for trial in arm.trials.values() for key in trial.scores}
+    told = {metric.key: metric.name for metric in told_metrics(found)}
     arms = []
     for arm in saved.arms:
-        finished = [scores for scores in arm.trials.values() if not scores.diverged]
-        means = (
-            [f"{_mean_of(finished, name):.3f}" for name in ("accuracy", "macro_f1", "loss")]
-            if finished
-            else ["", "", ""]
-        )
+        values = [[trial.scores[key] for trial in arm.trials.values() if key in trial.scores] for key in told]
+        means = [f"{sum(each) / len(each):.3f}" if each else "" for each in values]
         arms.append((arm.labels[0], len(arm.trials), *means))
     click.echo()
-    click.echo(tabulate(arms, ("arm", "seeds", "accuracy", "macro-F1", "loss"), disable_numparse=True))
+    click.echo(tabulate(arms, ("arm", "seeds", *told.values()), disable_numparse=True))
 
 
-def _mean_of(scores: list[Any], name: str) -> float:
-    return float(sum(getattr(score, name) for score in scores) / len(scores))
-
-
-def _mean(values: list[float]) -> str:
-    return f"{sum(values) / len(values):+.3f}" if values else ""
+def _mean(values: list[float], unit: Unit) -> str:
+    return shown_with_unit(sum(values) / len(values), unit) if values else ""
 
 
 def _number(value: float | None) -> str:
