@@ -319,7 +319,7 @@ def test_an_empty_store_has_no_timings(store):
         ('"device": "cpu"', '"device": 3'),
         ('"epoch_images"', '"images"'),
         ('"seconds": 1.0', '"seconds": NaN'),
-        ('"Recipe"', '"Prescription"'),
+        ('"optimizer"', '"solver"'),
     ],
     ids=lambda value: value[:30].encode("ascii", "replace").decode(),
 )

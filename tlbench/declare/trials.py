@@ -197,30 +197,6 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Graph:
-    """What trials must share to share a compiled network.
-
-    Attributes:
-        network: The architecture.
-        labels: Number of its outputs.
-        frozen: Flows that training leaves alone.
-        optimizer: Keras' name of the optimizer.
-        precision: Keras dtype policy.
-    """
-
-    network: Network
-    labels: int
-    frozen: frozenset[str]
-    optimizer: str
-    precision: str
-
-    @classmethod
-    def of(cls, trial: Trial, labels: int) -> Graph:
-        """The graph of a trial whose task has so many labels."""
-        return cls(trial.network, labels, trial.frozen, trial.recipe.optimizer, trial.recipe.precision)
-
-
-@dataclass(frozen=True)
 class Arm:
     """What is compared: a trial for every seed.
 

@@ -58,7 +58,9 @@ def print_plan(reporter: pytest.TerminalReporter, run: Run) -> None:
         return
     missing = run.missing
     forecast = run.forecast(missing)
-    reporter.write_line(describe(run.trials, run.labels.of_trials, lambda trial: trial not in missing, forecast))
+    reporter.write_line(
+        describe(run.trials, run.labels.of_trials, lambda trial: trial not in missing, run.assembly.graph, forecast)
+    )
     if missing:
         for trial in missing:
             if reason := run.assembly.store.damage(trial):

@@ -13,7 +13,7 @@ from tlbench.scores.listed import METRICS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from tlbench.declare.trials import Trial
     from tlbench.plan.forecast import Expected, Forecast
@@ -24,6 +24,7 @@ def describe(
     plan: Sequence[Trial],
     labels: Mapping[str, Sequence[str]],
     stored: Callable[[Trial], bool],
+    graph: Callable[[Trial], Hashable],
     forecast: Forecast | None = None,
 ) -> str:
     """A plan, a line for each trial, and what its trials share.
@@ -32,6 +33,7 @@ def describe(
         plan: In the order of training.
         labels: What the trial is called, by digest; a trial that serves several arms has several.
         stored: Whether a trial need not be trained.
+        graph: Gives the key under which a trial shares a compiled network.
         forecast: What those will take that must.
     """
     expected = forecast.expected if forecast else {}
@@ -58,10 +60,10 @@ def describe(
     headings = ["trial", "serves", "task", "starts from", "frozen", "rate", "digest", "state"]
     uses = sum(len(labels.get(trial.digest, ["source"])) for trial in plan)
     missing = sum(not stored(trial) for trial in plan)
-    kinds = len({(trial.network, trial.task, trial.frozen) for trial in plan})
+    networks = _number(len({graph(trial) for trial in plan}), "compiled network", "compiled networks")
     summary = (
         f"{len(plan)} trials serve {uses} uses; {len(plan) - missing} are stored, {missing} to train. "
-        f"They are of {kinds} kinds (network, task and frozen flows); those of a kind share a compiled network."
+        f"They share {networks}: one for each architecture, number of labels, frozen parts, optimizer and precision."
     )
     return f"{tabulate(lines, headings)}\n{summary}"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.declare import tasks
+from tlbench.declare.graphs import Graph
 from tlbench.declare.revisions import REFERENCE
 from tlbench.declare.study import Study
 from tlbench.declare.tasks import EVERY_CLASS
@@ -100,6 +101,11 @@ class Assembly:
         others = [dataset for dataset in self.datasets.values() if dataset.digest != data.digest]
         named = [f"Data: {_and_stand_in(data)}", *(f"weights transferred from {_and_stand_in(one)}" for one in others)]
         return f"{'; '.join(named)}."
+
+    def graph(self, trial: Trial) -> Graph:
+        """The key under which a trial shares a compiled network."""
+        dataset = self.datasets.get(trial.data.digest)
+        return Graph.of(trial, len(trial.task.labels_of(dataset.class_names if dataset else ())))
 
     def forecast(self, trials: Sequence[Trial], timings: Iterable[Timing], processes: int = 1) -> Forecast:
         """Predict the time that some trials will take.

@@ -242,7 +242,9 @@ class Run:
 
     def _listener(self) -> Stopwatch:
         _ = self._timings  # Before there are any of this run.
-        progress = Progress(self.labels.of_trials, self.missing, self._show, self.options.processes)
+        progress = Progress(
+            self.labels.of_trials, self.missing, self._show, self.assembly.graph, self.options.processes
+        )
         self._stopwatch = Stopwatch(progress)
         return self._stopwatch
 

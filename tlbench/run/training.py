@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench.declare.trials import Graph
 from tlbench.errors import ConfigurationError
 from tlbench.networks import imagenet
 from tlbench.store.store import Store
@@ -91,13 +90,9 @@ def find(digest: str, trials: Sequence[Trial]) -> Trial:
 
 def _make_executor(assembly: Assembly, setup: Setup, listener: Listener, warn: Callable[[str], None]) -> Executor:
     # A new executor is a file in `tlbench/train/executors/` and a line here.
-    def graph(trial: Trial) -> Graph:
-        dataset = assembly.datasets.get(trial.data.digest)
-        return Graph.of(trial, len(trial.task.labels_of(dataset.class_names if dataset else ())))
-
-    inline = Inline(LocalTraining(setup, listener), graph)
+    inline = Inline(LocalTraining(setup, listener), assembly.graph)
     count, threads = assembly.options.processes, assembly.options.threads
-    return Processes(count, threads, setup, graph, listener, inline, warn) if count > 1 else inline
+    return Processes(count, threads, setup, assembly.graph, listener, inline, warn) if count > 1 else inline
 
 
 def _make_trainer(environment: Environment, folder: Path | None) -> Trainer:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import numpy as np
 
+from tlbench.declare.graphs import Graph
 from tlbench.errors import DamagedError, StoreError, UnwritableError
 from tlbench.machine.environment import Environment
 from tlbench.store.publishing import UNFINISHED, publish, sync, sync_folder
@@ -515,6 +516,7 @@ def _write(folder: Path, trial: Trial, result: Result, weights: Weights) -> None
         "digest": trial.digest,
         "run": result.run,
         "trial": trial.description,
+        "graph": Graph.of(trial, len(result.label_names)).content,
         "status": result.status,
         "label_names": result.label_names,
         "scores": scores(result),
