@@ -106,6 +106,7 @@ def moved(study: Study, source: Task, target: Task, flows: str) -> Arm:
 COLUMNS: dict[Metric | Reading, Column] = {
     ACCURACY: Column.of(ACCURACY),
     MACRO_F1: Column(MACRO_F1.name, "number", every_seed=False),
+    LOSS: Column.of(LOSS, every_seed=False),
 }
 
 

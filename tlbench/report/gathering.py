@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlbench.declare.trials import ImageNet
+from tlbench.networks import parts
 from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord, finite
 
 
@@ -119,12 +120,14 @@ def _facts(trial: Trial, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
         start = f"weights of {next(iter(labels.get(source.arm, ())), f'pretraining on {source.data.name}')}"
     else:
         start = "ImageNet weights" if isinstance(trial.initialisation, ImageNet) else "random weights"
+    if trial.transferred is not None:
+        start += f" in {'+'.join(parts.in_order(trial.network, trial.transferred))}; the rest drawn anew"
     return {
         "data": f"{trial.data.name}, digest {trial.data.digest[:12]}, {trial.data.split}",
         "task": f"{trial.task.name}: {_groups(trial)}",
         "network": str(trial.network),
         "starts from": start,
-        "frozen": "+".join(flow for flow in trial.network.flow_ends if flow in trial.frozen) or "nothing",
+        "frozen": "+".join(parts.in_order(trial.network, trial.frozen)) or "nothing",
         "recipe": str(recipe),
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from tlbench.declare.trials import ImageNet
+from tlbench.networks import parts
 from tlbench.scores.listed import METRICS
 
 
@@ -44,6 +45,8 @@ def describe(
             start = f"trial {number[trial.source.digest]}"
         else:
             start = "ImageNet" if isinstance(trial.initialisation, ImageNet) else "random"
+        if trial.transferred is not None:
+            start += f" in {'+'.join(parts.in_order(trial.network, trial.transferred))}"
         names = labels.get(trial.digest, ["source"])
         lines.append(
             [
@@ -51,7 +54,7 @@ def describe(
                 names[0] + "".join(f"\n= {name}" for name in names[1:]),
                 trial.task.name,
                 start,
-                "+".join(flow for flow in trial.network.flow_ends if flow in trial.frozen) or "nothing",
+                "+".join(parts.in_order(trial.network, trial.frozen)) or "nothing",
                 f"{trial.recipe.learning_rate:g}",
                 trial.digest[:12],
                 "stored" if stored(trial) else _to_train(expected.get(trial.digest)),

@@ -23,7 +23,7 @@ import numpy as np
 from tlbench.declare import tasks
 from tlbench.declare.graphs import Graph
 from tlbench.machine import backends
-from tlbench.networks import flows, imagenet
+from tlbench.networks import flows, imagenet, parts
 from tlbench.scores import metrics
 from tlbench.store.results import Result
 from tlbench.train import prefixes, transfer
@@ -239,12 +239,11 @@ class _Compiled:
     ) -> None:
         self._labels = labels
         self.model = trial.network.build(labels, trial.recipe.precision)
-        layers = flows.flows(self.model, trial.network.flow_ends)
-        self.body = transfer.paths(layer for name in trial.network.flow_ends for layer in layers[name])
-        self.frozen = transfer.paths(layer for name in trial.frozen for layer in layers[name])
-        for name in trial.frozen:
-            for layer in layers[name]:
-                layer.trainable = False
+        self.body = transfer.paths(flows.layers_of(self.model, trial.network, trial.network.flow_ends))
+        frozen = flows.layers_of(self.model, trial.network, trial.frozen)
+        self.frozen = transfer.paths(frozen)
+        for layer in frozen:
+            layer.trainable = False
 
         self.prefix, self.trained = None, self.model
         self.prefix_end = self._prefix_end(trial, kept_bytes)
@@ -274,9 +273,9 @@ class _Compiled:
         self._optimizer_start = [np.array(keras.ops.convert_to_numpy(v)) for v in self.trained.optimizer.variables]
 
     def _prefix_end(self, trial: Trial, kept_bytes: int) -> str | None:
-        last = None
-        for name, end in trial.network.flow_ends.items():
-            if name not in trial.frozen:
+        last, frozen = None, parts.pieces(trial.network, trial.frozen)
+        for name, end in parts.cuts(trial.network).items():
+            if name not in frozen:
                 break
             last = end
         if last is None:
@@ -286,13 +285,14 @@ class _Compiled:
 
     def reset(self, trial: Trial, source: Weights | None) -> Weights:
         """Set weights, optimizer and random state to where the trial starts; returns the weights."""
-        weights = fresh_weights(trial.network, self._labels, trial.recipe.precision, trial.seed)
+        weights = fresh = fresh_weights(trial.network, self._labels, trial.recipe.precision, trial.seed)
+        copied = self._copied(trial)
         if source is not None:
             # The published ImageNet weights keep Keras' own head out; so does every transfer.
-            weights = transfer.transfer(source, weights, self.body)
+            weights = transfer.transfer(source, fresh, copied)
         transfer.write(self.model, weights)
         if source is not None:
-            transfer.check_transferred(self.model, source, self.body)
+            transfer.check_transferred(self.model, source, copied, fresh)
 
         optimizer = self.trained.optimizer
         for variable, value in zip(optimizer.variables, self._optimizer_start, strict=True):
@@ -305,6 +305,11 @@ class _Compiled:
                 state.flat[0] = trial.seed
                 variable.assign(state)
         return weights
+
+    def _copied(self, trial: Trial) -> frozenset[str]:
+        if trial.transferred is None:
+            return self.body
+        return transfer.paths(flows.layers_of(self.model, trial.network, trial.transferred))
 
     def rows(self, array: NDArray[Any], parts: Sequence[NDArray[np.int64]], version: int = 0) -> list[Rows]:
         """What is trained takes these as its inputs, for some parts of an array: its rows, or their numbers.
