@@ -23,7 +23,7 @@ import numpy as np
 
 from tabulate import tabulate
 
-from tlbench.errors import StoreError
+from tlbench import StoreError
 from tlbench.judge.judging import LEVEL, estimates
 from tlbench.report import content
 from tlbench.scores.statistics import holm

@@ -39,19 +39,15 @@ from benchmarks import (
     test_table_4_tasks,
     test_table_5_f1_per_class,
 )
-from tlbench.datasets.dataset import Dataset, Parts
+from tlbench import MINIATURE, Dataset, Parts, Random, Scores, Xception
 from tlbench.declare import tasks
-from tlbench.declare.profiles import MINIATURE
-from tlbench.declare.trials import Random
 from tlbench.judge.comparison import FailOn, compare
 from tlbench.judge.judging import judge
 from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import backends, environment
-from tlbench.networks.xception import Xception
 from tlbench.run.options import Options
 from tlbench.run.session import open_session
 from tlbench.store.baselines import Run, SavedArm
-from tlbench.store.results import Scores
 from tlbench.train import transfer
 from tlbench.train.prefixes import PrefixCache
 
@@ -62,9 +58,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.declare.claims import Claim
-    from tlbench.declare.study import Study
-    from tlbench.declare.trials import Arm, Trial
+    from tlbench import Arm, Claim, Study, Trial
     from tlbench.run.session import Session
 
 # A run of the miniature has so many.
