@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import CAT_DOG, EIGHT_CLASSES, NEGLIGIBLE, direct, moved
 from tlbench import Curves, score, validation_accuracy
+
+from .poster import CAT_DOG, EIGHT_CLASSES, NEGLIGIBLE, direct, moved
 
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.poster import EIGHT_CLASSES
+from .poster import EIGHT_CLASSES
 
 
 STEP_IMAGES = 32

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import LEARNING_RATES, TABLE_1, initialised, table_of_scores
 from tlbench import ACCURACY, LOSS, MACRO_F1, Calibration, Lines, Point, score
+
+from .poster import LEARNING_RATES, TABLE_1, initialised, table_of_scores
 
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import NEGLIGIBLE, TABLE_2, frozen, table_of_scores
 from tlbench import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, Bar, Bars, score
+
+from .poster import NEGLIGIBLE, TABLE_2, frozen, table_of_scores
 
 
 if TYPE_CHECKING:

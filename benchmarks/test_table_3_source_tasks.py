@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import TABLE_3, direct, table_of_scores
 from tlbench import ACCURACY, LOSS, MACRO_F1
+
+from .poster import TABLE_3, direct, table_of_scores
 
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import CAT_DOG, COLUMNS, EIGHT_CLASSES, PERSON_OTHER, TABLE_3, TABLE_4, direct, moved
 from tlbench import ACCURACY, LOSS, Cell, Column, Matrix, Pair, Row, Table, score
+
+from .poster import CAT_DOG, COLUMNS, EIGHT_CLASSES, PERSON_OTHER, TABLE_3, TABLE_4, direct, moved
 
 
 if TYPE_CHECKING:

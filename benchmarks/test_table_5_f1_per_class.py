@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import EIGHT_CLASSES, PERSON_OTHER, TABLE_5, moved
 from tlbench import Column, Confusion, Row, Table, f1, f1_lead, score
+
+from .poster import EIGHT_CLASSES, PERSON_OTHER, TABLE_5, moved
 
 
 if TYPE_CHECKING:
