@@ -44,7 +44,7 @@ napoleon_use_ivar = True
 nitpicky = True
 # What other projects document: their sites could only be asked over the network.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|keras|matplotlib|np|numpy|pathlib|types|typing)\..+"),
+    (r"py:.*", r"(collections|keras|matplotlib|np|numpy|os|pandas|pathlib|pd|types|typing)\..+"),
     (r"py:.*", r"(ArrayLike|Callable|EllipsisType|Iterable|Iterator|Mapping|NDArray|Path|Protocol|Sequence)"),
     # An alias of a `Literal`; docstrings say what it can be.
     (r"py:class", r"Unit|Outcome"),

@@ -53,6 +53,7 @@ from tlbench.report.figures import (
     Pair,
     Point,
 )
+from tlbench.report.frames import Frames, read
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Row, Table, Value
 from tlbench.scores.statistics import Interval
 from tlbench.store.results import Result, Scores
@@ -90,6 +91,7 @@ __all__ = [
     "Figure",
     "FilledRow",
     "FilledTable",
+    "Frames",
     "ImageNet",
     "Interval",
     "Lines",
@@ -124,6 +126,7 @@ __all__ = [
     "Xception",
     "f1",
     "f1_lead",
+    "read",
     "read_images",
     "score",
     "validation_accuracy",
