@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, MACRO_F1, Column, Margin, Row, Table, Task, score
+from tlbench import ACCURACY, LOSS, MACRO_F1, Column, Margin, Row, Table, Task, score
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tlbench import Arm, Metric, Study
+    from tlbench import Arm, Metric, Reading, Study
 
 EIGHT_CLASSES = Task("8-classes")
 PERSON_OTHER = Task("person/other", person=["person"], other=...)
@@ -98,18 +98,18 @@ def moved(study: Study, source: Task, target: Task, flows: str) -> Arm:
     return study.transferred(label, source=direct(study, source), task=target, frozen=FROZEN[flows])
 
 
-COLUMNS = {
-    ACCURACY: Column(ACCURACY.name),
-    LOSS: Column(LOSS.name, "number", every_seed=False),
+# Columns that show a metric otherwise than by its name and unit.
+COLUMNS: dict[Metric | Reading, Column] = {
+    ACCURACY: Column.of(ACCURACY),
     MACRO_F1: Column(MACRO_F1.name, "number", every_seed=False),
-    BATCH_STATISTICS_ACCURACY: Column(BATCH_STATISTICS_ACCURACY.name, every_seed=False),
+    LOSS: Column.of(LOSS, every_seed=False),
 }
 
 
 def table_of_scores(
     heading: tuple[str, str, str],
     arms: Iterable[tuple[Arm, tuple[str, str]]],
-    metrics: tuple[Metric, ...],
+    metrics: tuple[Metric | Reading, ...],
     notes: tuple[str, ...] = (),
 ) -> Table:
     """A table with an arm in each row, beside the accuracy and loss that the poster printed for it.
@@ -117,7 +117,7 @@ def table_of_scores(
     Args:
         heading: Name, title, and what the rows are.
         arms: With the printed accuracy and loss.
-        metrics: The columns.
+        metrics: Metrics of the columns.
         notes: Sentences below the table.
     """
     rows = tuple(
@@ -128,4 +128,10 @@ def table_of_scores(
         )
         for arm, (accuracy, loss) in arms
     )
-    return Table(*heading, tuple(COLUMNS[metric] for metric in metrics), rows, published_by="poster", notes=notes)
+    return Table(
+        *heading,
+        tuple(COLUMNS.get(metric) or Column.of(metric, every_seed=False) for metric in metrics),
+        rows,
+        published_by="poster",
+        notes=notes,
+    )

@@ -39,15 +39,16 @@ from benchmarks import (
     test_table_4_tasks,
     test_table_5_f1_per_class,
 )
-from tlbench import MINIATURE, Dataset, Parts, Random, Scores, Xception
+from tlbench import ACCURACY, MINIATURE, Dataset, Parts, Random, Summary, Xception
 from tlbench.declare import tasks
 from tlbench.judge.comparison import FailOn, compare
 from tlbench.judge.judging import judge
 from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import backends, environment
 from tlbench.run.options import Options
-from tlbench.run.session import open_session
+from tlbench.run.run import Run as StudyRun
 from tlbench.store.baselines import Run, SavedArm
+from tlbench.store.older import summary_of_1
 from tlbench.train import transfer
 from tlbench.train.prefixes import PrefixCache
 
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tlbench import Arm, Claim, Study, Trial
-    from tlbench.run.session import Session
 
 # A run of the miniature has so many.
 SEEDS = MINIATURE.seeds
@@ -293,7 +293,7 @@ CONDITIONS = {
 }
 
 # By condition, arm and seed.
-Trials = dict[str, dict[str, dict[int, Scores]]]
+Trials = dict[str, dict[str, dict[int, Summary]]]
 
 
 def read_trials(path: Path) -> Trials:
@@ -301,7 +301,7 @@ def read_trials(path: Path) -> Trials:
         return {}
     return {
         condition: {
-            arm: {int(seed): Scores(**_tuples(scores)) for seed, scores in by_seed.items()}
+            arm: {int(seed): Summary(**_tuples(scores)) for seed, scores in by_seed.items()}
             for arm, by_seed in arms.items()
         }
         for condition, arms in json.loads(path.read_text(encoding="utf-8")).items()
@@ -309,6 +309,8 @@ def read_trials(path: Path) -> Trials:
 
 
 def _tuples(scores: dict[str, Any]) -> dict[str, Any]:
+    # The file began with saved runs of schema 1.
+    scores = scores if "scores" in scores else summary_of_1(scores)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in scores.items()}
 
 
@@ -329,25 +331,18 @@ def write_trials(trials: Trials, path: Path) -> None:
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
-def open_miniature(store: Path) -> Session:
-    options = Options(
-        profile=MINIATURE,
-        gpu=False,
-        data=None,
-        source=None,
-        weights=None,
-        skip_bad=False,
-        seeds=SEEDS,
-        max_seeds=SEEDS,
-        store=store,
-        report=store / "report",
-        plan=False,
-        fail_inconclusive=False,
-        save=None,
-        compare=None,
-        compare_fail=FailOn(),
+def run_of_miniature(store: Path) -> StudyRun:
+    """A run of the miniature; nothing is read from its store, nor written to it."""
+    return StudyRun(
+        Options(
+            profile=MINIATURE,
+            seeds=SEEDS,
+            max_seeds=SEEDS,
+            store=store,
+            report=store / "report",
+            compare_fail=FailOn(),
+        )
     )
-    return open_session(options)
 
 
 @click.group()
@@ -373,19 +368,18 @@ def train(path: Path, processes: int) -> None:
         for (name, seed), scores in zip(jobs, pool.map(_train, *zip(*jobs, strict=True)), strict=True):
             for label, score in scores.items():
                 trials.setdefault(name, {}).setdefault(label, {})[seed] = score
-            mean = np.mean([score.accuracy for score in scores.values()])
+            mean = np.mean([summary.scores[ACCURACY.key] for summary in scores.values()])
             click.echo(f"{name}, seed {seed}: {len(scores)} arms, mean accuracy {mean:.1%}")
             write_trials(trials, path)
 
 
 @cache
-def _session() -> Session:
-    # Nothing is read from its store, nor written to it.
-    return open_miniature(Path(tempfile.gettempdir()) / "tlbench-sensitivity")
+def _run() -> StudyRun:
+    return run_of_miniature(Path(tempfile.gettempdir()) / "tlbench-sensitivity")
 
 
 def _arms(name: str) -> list[Arm]:
-    condition, study = CONDITIONS[name], _session().study
+    condition, study = CONDITIONS[name], _run().study
     arms = arms_of_tables_1_and_2(study) + (arms_of_tables_3_and_4(study) if not condition.fault else [])
     return [arm for arm in arms if condition.affects(arm)]
 
@@ -407,25 +401,25 @@ def _shared_trainer() -> Any:
 def _make_trainer(*, prefix_cache: bool) -> Any:
     from tlbench.train.training import Trainer
 
-    return Trainer(_session().environment, PrefixCache() if prefix_cache else None, capacity=16)
+    return Trainer(_run().assembly.environment, PrefixCache() if prefix_cache else None, capacity=16)
 
 
 @cache
 def _pretrained_weights() -> Any:
-    pretrained = _session().study.pretrained
-    return _shared_trainer().train(pretrained, _session().datasets[pretrained.data.digest], None)[1]
+    pretrained = _run().study.pretrained
+    return _shared_trainer().train(pretrained, _run().assembly.datasets[pretrained.data.digest], None)[1]
 
 
-def _train(name: str, seed: int) -> dict[str, Scores]:
+def _train(name: str, seed: int) -> dict[str, Summary]:
     """What the arms of a condition score under one seed, by label; in a process that stays."""
-    session, condition = _session(), CONDITIONS[name]
-    weights_of = {session.study.pretrained.digest: _pretrained_weights()}
+    run, condition = _run(), CONDITIONS[name]
+    weights_of = {run.study.pretrained.digest: _pretrained_weights()}
     trainer = _own_trainer(name) if condition.own_networks else _shared_trainer()
 
-    def trained(trial: Trial) -> Scores:
+    def trained(trial: Trial) -> Summary:
         source = weights_of[trial.source.digest] if trial.source else None
-        result, weights_of[trial.digest] = trainer.train(trial, session.datasets[trial.data.digest], source)
-        return result.scores
+        result, weights_of[trial.digest] = trainer.train(trial, run.assembly.datasets[trial.data.digest], source)
+        return result.summary
 
     scores = {}
     with condition.patch():
@@ -462,7 +456,7 @@ class Pool:
             seconds: How many times as long its steps take.
         """
         arms = [*arms_of_tables_1_and_2(self.study), *arms_of_tables_3_and_4(self.study)]
-        chosen: dict[Trial, Scores] = {}
+        chosen: dict[Trial, Summary] = {}
         saved = []
         for arm in arms:
             of_arm = self.trials[condition].get(arm.label) or self.trials["healthy"][arm.label]
@@ -539,7 +533,7 @@ def judge_command(path: Path, report: Path) -> None:
     """Count alarms among the trials of PATH, and write the tables into REPORT, between its markers."""
     # statsmodels collects garbage at every correction, thousands of times here.
     with mock.patch.object(gc, "collect"):
-        tables = count(Pool(read_trials(path), open_miniature(path.parent).study))
+        tables = count(Pool(read_trials(path), run_of_miniature(path.parent).study))
     before, _, rest = report.read_text(encoding="utf-8").partition(BEGIN)
     text = f"{before}{BEGIN}\n\n" + "\n\n".join(tables) + f"\n\n{END}{rest.partition(END)[2]}"
     report.write_text(text, encoding="utf-8")

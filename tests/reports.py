@@ -6,7 +6,7 @@ import hashlib
 
 from dataclasses import replace
 
-from tlbench.judge.comparison import ArmChange, Change, ClaimChange, Ratio
+from tlbench.judge.changes import ArmChange, Change, ClaimChange, Ratio
 from tlbench.machine.environment import Environment
 from tlbench.report.content import Report
 from tlbench.report.figures.bars import DrawnBar, DrawnBars
@@ -22,6 +22,11 @@ from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Value
 ENVIRONMENT = Environment("tensorflow", "2.21.0", "3.15.1", "cpu", "x86_64", "3.11.7")
 
 
+def scores(accuracy, **changes):
+    """Scores of a trial that finished; all but the loss are its accuracy."""
+    return {"accuracy": accuracy, "macro_f1": accuracy, "loss": 0.5, "batch_statistics_accuracy": accuracy} | changes
+
+
 def trial(arm="A", seed=0, accuracy=0.8, **changes):
     """A trial of two epochs; an accuracy of None has diverged."""
     ok = accuracy is not None
@@ -29,10 +34,7 @@ def trial(arm="A", seed=0, accuracy=0.8, **changes):
         digest=hashlib.sha256(f"{arm} {seed}".encode(errors="surrogatepass")).hexdigest(),
         seed=seed,
         status="finished" if ok else "diverged",
-        accuracy=accuracy,
-        loss=0.5 if ok else None,
-        macro_f1=accuracy,
-        batch_statistics_accuracy=accuracy,
+        scores=scores(accuracy) if ok else {},
         f1={"cat": 0.8, "dog": 0.8} if ok else {},
         training_loss=(1.0, 0.5 if ok else None),
         training_accuracy=(0.6, 0.85),
@@ -86,7 +88,7 @@ def claim(name="test_a", outcome="supported", left=(0.8, 0.82), right=(0.6, 0.61
         seeds=seeds,
         arms=arms,
         trials=tuple(trial(label, seed.seed).digest for label in arms for seed in seeds),
-        on_macro_f1=None,
+        also={},
     )
     return replace(made, **changes)
 
@@ -192,7 +194,7 @@ def large(arms=50, seeds=20):
     curves = tuple(
         Curve(f"arm {number}", seed, (0.5,) * 10, (0.5,) * 10) for number in range(2) for seed in range(seeds)
     )
-    left, right = ([one.accuracy for one in made[number].trials] for number in (1, 0))
+    left, right = ([one.scores["accuracy"] for one in made[number].trials] for number in (1, 0))
     claims = tuple(
         claim(f"test_{number}", left=left, right=right, arms=("arm 1", "arm 0")) for number in range(arms - 1)
     )

@@ -57,7 +57,7 @@ class StubTrainer:
 
 
 def make_trainer(environment, _folder=None):
-    """In place of `tlbench.run.session._make_trainer`."""
+    """In place of `tlbench.run.training._make_trainer`."""
     return StubTrainer(environment)
 
 

@@ -4,22 +4,7 @@ from __future__ import annotations
 
 from tlbench.datasets.dataset import Dataset, Parts, Split
 from tlbench.datasets.folder import read_images
-from tlbench.declare.claims import (
-    ACCURACY,
-    ANY,
-    BATCH_STATISTICS_ACCURACY,
-    LOSS,
-    MACRO_F1,
-    Claim,
-    Margin,
-    Metric,
-    Quantity,
-    Scored,
-    f1,
-    f1_lead,
-    score,
-    validation_accuracy,
-)
+from tlbench.declare.claims import ANY, Claim, Margin, Quantity, Reading, f1, f1_lead, score, validation_accuracy
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
 from tlbench.declare.study import Study
 from tlbench.declare.tasks import EVERY_CLASS, Task
@@ -55,20 +40,41 @@ from tlbench.report.figures import (
 )
 from tlbench.report.frames import Frames, read
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Row, Table, Value
+from tlbench.run.options import Options
+from tlbench.run.run import Run
+from tlbench.scores.listed import (
+    ACCURACY,
+    BALANCED_ACCURACY,
+    BATCH_STATISTICS_ACCURACY,
+    BRIER_SCORE,
+    CALIBRATION_ERROR,
+    LOSS,
+    MACRO_F1,
+    METRICS,
+    TOP_5_ACCURACY,
+    Metric,
+    Predictions,
+    Scored,
+)
 from tlbench.scores.statistics import Interval
-from tlbench.store.results import Result, Scores
+from tlbench.store.results import Result, Summary
 
 
 __all__ = [
     "ACCURACY",
     "ANY",
+    "BALANCED_ACCURACY",
     "BATCH_STATISTICS_ACCURACY",
+    "BRIER_SCORE",
+    "CALIBRATION_ERROR",
     "EVERY_CLASS",
     "LOSS",
     "MACRO_F1",
+    "METRICS",
     "MINIATURE",
     "POSTER",
     "THUMBNAIL",
+    "TOP_5_ACCURACY",
     "Arm",
     "Bar",
     "Bars",
@@ -99,21 +105,25 @@ __all__ = [
     "Matrix",
     "Metric",
     "Network",
+    "Options",
     "Pair",
     "Parts",
     "Point",
+    "Predictions",
     "Profile",
     "Quantity",
     "Random",
+    "Reading",
     "Recipe",
     "Result",
     "Row",
+    "Run",
     "Scored",
-    "Scores",
     "SinkError",
     "Split",
     "StoreError",
     "Study",
+    "Summary",
     "Table",
     "Task",
     "TlbenchError",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from tlbench.hosts import plugin
+from tlbench.hosts import declarations, plugin
+from tlbench.run import options
 
 
 if TYPE_CHECKING:
@@ -33,12 +34,18 @@ class PytestOptions(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """One `option` for each."""
-        self.env.note_dependency(inspect.getfile(plugin))
+        self.env.note_dependency(inspect.getfile(options))
         return self.parse_text_to_nodes("\n".join(self._lines()))
 
     def _lines(self) -> Iterator[str]:
-        for option in plugin.OPTIONS:
-            kind = "a boolean" if option.flag else f"``{option.default}`` unless set" if option.default else "a string"
+        for option in options.OPTIONS:
+            kind = (
+                "a boolean"
+                if option.kind == "flag"
+                else f"``{option.default}`` unless set"
+                if option.default
+                else "a string"
+            )
             yield f".. option:: {option.name} {option.metavar or ''}".rstrip()
             yield from ("", f"   {option.help}", "", f"   Ini setting: ``{option.ini}``, {kind}.", "")
 
@@ -50,7 +57,7 @@ class PytestMarkers(SphinxDirective):
         """A definition for each."""
         self.env.note_dependency(inspect.getfile(plugin))
         lines = []
-        for marker in plugin.MARKERS.values():
+        for marker in declarations.MARKERS.values():
             signature, _, text = marker.partition(": ")
             lines += [f"``@pytest.mark.{signature}``", f"   {text[:1].upper()}{text[1:]}", ""]
         return self.parse_text_to_nodes("\n".join(lines))

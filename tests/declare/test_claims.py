@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
 from tlbench.declare.claims import (
     ACCURACY,
+    BRIER_SCORE,
+    CALIBRATION_ERROR,
     LOSS,
     MACRO_F1,
     Margin,
-    Metric,
     Quantity,
+    Reading,
     f1,
     f1_lead,
     score,
@@ -20,12 +23,12 @@ from tlbench.declare.claims import (
 )
 from tlbench.declare.trials import Arm, Random
 from tlbench.judge.judging import judge as judge_together
-from tlbench.judge.wording import shown_difference, shown_interval, shown_p
+from tlbench.judge.wording import shown_difference, shown_interval, shown_p, shown_with_unit
 
 
 SEEDS = (0, 1, 2)
 
-TENTHS = Metric("tenths", lambda result: 10 * result.accuracy, highest=10.0)
+TENTHS = Reading("tenths", lambda result: 10 * result.accuracy, highest=10.0)
 
 
 @pytest.fixture
@@ -154,7 +157,14 @@ def test_quantities_add_up(arms, lookup):
 
 @pytest.mark.parametrize(
     ("metric", "unit", "highest"),
-    [(ACCURACY, "percent", 1.0), (f1("cat"), "percent", 1.0), (LOSS, "number", None), (TENTHS, "number", 10.0)],
+    [
+        (ACCURACY, "percent", 1.0),
+        (f1("cat"), "percent", 1.0),
+        (LOSS, "nats", None),
+        (CALIBRATION_ERROR, "percent", None),
+        (BRIER_SCORE, "number", None),
+        (TENTHS, "number", 10.0),
+    ],
 )
 def test_a_quantity_is_in_the_unit_of_its_metric(arms, metric, unit, highest):
     """And reaches as high."""
@@ -208,6 +218,24 @@ def test_differences_of_shares_are_in_points_and_zero_has_no_sign(value, unit, e
     assert expected == shown_difference(value, unit)
 
 
+@pytest.mark.parametrize(
+    ("unit", "expected"), [("percent", "+3.7 points"), ("nats", "+0.037 nats"), ("number", "+0.037")]
+)
+def test_differences_are_told_with_their_unit(unit, expected):
+    """A share's are in points, a loss's in nats."""
+    assert expected == shown_with_unit(0.037, unit)
+
+
+def test_a_verdict_on_a_loss_is_in_nats(arms, lookup):
+    """Of a Brier score, which has no unit, in none."""
+    results = lookup((4, 4, 5), (9, 8, 9))
+
+    assert " nats, interval " in judge(score(arms[0], LOSS).beats(score(arms[1], LOSS)), results).effect
+    brier = judge(score(arms[0], BRIER_SCORE).beats(score(arms[1], BRIER_SCORE)), results)
+    assert brier.supported
+    assert re.match(r"difference \+0\.\d{3}, interval ", brier.effect)
+
+
 def test_an_interval_has_as_many_decimals_as_show_where_it_lies():
     """With one decimal of a point it would seem to begin at the threshold."""
     assert ("+0.4", "+1.8", "0.0") == shown_interval(0.004, 0.018, 0.0, "percent")
@@ -237,10 +265,10 @@ def test_metrics_read_a_result(make_result):
     """Eight of ten right, four of each label: F1 is 0.8 for both, and validation goes from half to all."""
     result = make_result(8)
 
-    assert 0.8 == pytest.approx(ACCURACY.of(result))
-    assert 0.8 == pytest.approx(MACRO_F1.of(result))
-    assert 0.8 == pytest.approx(f1("cat").of(result))
-    assert 0.0 == pytest.approx(f1_lead("cat").of(result))
-    assert -0.8 * math.log(0.9) - 0.2 * math.log(0.1) == pytest.approx(LOSS.of(result), rel=1e-6)
-    assert 0.5 == validation_accuracy(1).of(result)
-    assert 1.0 == validation_accuracy(-1).of(result)
+    assert 0.8 == pytest.approx(ACCURACY.value(result))
+    assert 0.8 == pytest.approx(MACRO_F1.value(result))
+    assert 0.8 == pytest.approx(f1("cat").value(result))
+    assert 0.0 == pytest.approx(f1_lead("cat").value(result))
+    assert -0.8 * math.log(0.9) - 0.2 * math.log(0.1) == pytest.approx(LOSS.value(result), rel=1e-6)
+    assert 0.5 == validation_accuracy(1).value(result)
+    assert 1.0 == validation_accuracy(-1).value(result)

@@ -32,7 +32,14 @@ DECLARED = (*revisions.REVISIONS, Revision("xception", Xception.REVISION, ("netw
 # Not in the sources of any revision: metrics score what is stored already, results and errors hold values, trials and
 # environments stand in digests and keys themselves.
 ELSEWHERE = {
-    *("scores/metrics.py", "store/results.py", "errors.py", "declare/trials.py", "declare/revisions.py"),
+    *(
+        "scores/listed.py",
+        "scores/metrics.py",
+        "store/results.py",
+        "errors.py",
+        "declare/trials.py",
+        "declare/revisions.py",
+    ),
     *("machine/environment.py", "machine/folders.py", "__init__.py"),
 }
 

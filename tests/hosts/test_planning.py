@@ -24,7 +24,7 @@ from tlbench.store.baselines import Run, SavedClaim
 
 def claim(name, differences, unit="percent", scale=2.0):
     return SavedClaim(
-        name, "", 0.0, "inconclusive", dict(enumerate(differences)), None, None, None, None, unit=unit, scale=scale
+        name, "", 0.0, "inconclusive", dict(enumerate(differences)), None, None, None, unit=unit, scale=scale
     )
 
 

@@ -104,7 +104,7 @@ def test_a_regression_fails_the_run_and_is_not_saved(project):
     content = json.loads(saved.read_text())
     for arm in content["arms"]:
         for scores in arm["trials"].values():
-            scores["loss"] -= 5
+            scores["scores"]["loss"] -= 5
     saved.write_text(json.dumps(content))
 
     result = project.runpytest("-k", "rates", "--tlbench-fresh", "--tlbench-save", "good", "--tlbench-compare=good")
@@ -114,7 +114,7 @@ def test_a_regression_fails_the_run_and_is_not_saved(project):
     result.stdout.fnmatch_lines(
         [
             "FAILED: accuracy, macro-F1 or loss has regressed: *",
-            "To accept what has changed: pytest -k rates *--tlbench-save good",
+            "To accept the changes: pytest -k rates *--tlbench-save good",
             "Not saved as 'good', since it failed the comparison.",
         ]
     )

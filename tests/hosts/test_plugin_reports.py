@@ -106,7 +106,7 @@ def test_two_tables_of_one_name_are_refused(project):
     result = project.runpytest()
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
-    result.stderr.fnmatch_lines(["ERROR: Tables, and figures, need names of their own*Received: table more than once"])
+    result.stderr.fnmatch_lines(["ERROR: Tables and figures need names of their own*Received: table more than once"])
 
 
 def test_a_selection_without_tests_writes_no_report(project):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tlbench.report.content import Report
 from tlbench.report.figures import Bar, Bars, Curves
 from tlbench.report.gathering import arm_records, claim_record
 from tlbench.report.tables import Column, Row, Table, fill
+from tlbench.scores.listed import METRICS
 from tlbench.store.store import Store
 
 
@@ -104,7 +106,7 @@ def test_the_terminal_tells_them(report):
 
     assert "80.0% ±0.0 (2 of 3 seeds)" in table
     assert "a run diverged under seed 1" in " ".join(claim.split())
-    assert "1: diverged" in " ".join(claim.split())
+    assert "1: no score" in " ".join(claim.split())
     assert 3 == len(list(terminal.slowest(report, 80)))
 
 
@@ -118,7 +120,11 @@ def test_the_page_tells_them_too(report, tmp_path):
         assert f"<strong>{count}</strong> {outcome}" in page
     assert "<strong>Diverged.</strong> 1 trial diverged" in page
     assert "<strong>Signs.</strong>" in page
-    assert '<td colspan="4">diverged</td>' in page
+    columns = sum(metric.least_labels <= 2 for metric in METRICS)
+    assert f'<td colspan="{columns}">diverged</td>' in page
+
+
+OF_SCHEMA_4 = Path(__file__).parents[1] / "report" / "results_of_schema_4.json"
 
 
 def _as_of_schema_3(claim):
@@ -132,14 +138,15 @@ def _as_of_schema_3(claim):
     }
 
 
-def test_results_of_schema_3_tell_the_interval_that_decides(report, tmp_path):
+def test_results_of_schema_3_tell_the_interval_that_decides(tmp_path):
     """It agrees with their verdicts, which stay what they were; its own is told beside."""
-    old = json.loads(report.text()) | {"schema_version": 3}
+    old = json.loads(OF_SCHEMA_4.read_text(encoding="utf-8")) | {"schema_version": 3}
     old["claims"] = [_as_of_schema_3(claim) for claim in old["claims"]]
     (tmp_path / "results.json").write_text(json.dumps(old), encoding="utf-8")
+    expected = content.load(OF_SCHEMA_4).claims
     found = content.load(tmp_path / "results.json").claims
 
-    for before, after in zip(report.claims, found, strict=True):
+    for before, after in zip(expected, found, strict=True):
         assert (before.outcome, before.reason, before.p, before.adjusted_p) == (
             after.outcome,
             after.reason,
@@ -147,13 +154,46 @@ def test_results_of_schema_3_tell_the_interval_that_decides(report, tmp_path):
             after.adjusted_p,
         )
         assert (before.own_low, before.own_high) == (after.own_low, after.own_high)
+        assert {"macro_f1"} == set(after.also)
     supported, refuted, undecided, diverged = found
     assert supported.low > 0 >= refuted.high
     assert undecided.low <= 0 < undecided.high
     assert diverged.low is None
     assert f"interval {100 * supported.low:+.1f} to" in supported.sentence
     # Of the nearer end; the other may be wider than it would be now.
-    assert supported.low == pytest.approx(report.claims[0].low)
+    assert supported.low == pytest.approx(expected[0].low)
+
+
+def test_results_of_schema_4_keep_every_value():
+    """Scores and the verdict on macro-F1 are by metric now; a score that was not known is absent."""
+    old = json.loads(OF_SCHEMA_4.read_text(encoding="utf-8"))
+    report = content.load(OF_SCHEMA_4)
+
+    known = ("accuracy", "macro_f1", "loss", "batch_statistics_accuracy")
+    before = [trial for arm in old["arms"] for trial in arm["trials"]]
+    assert [{key: trial[key] for key in known if trial[key] is not None} for trial in before] == [
+        trial.scores for arm in report.arms for trial in arm.trials
+    ]
+    assert [claim["on_macro_f1"]["sentence"] for claim in old["claims"]] == [
+        claim.also["macro_f1"].sentence for claim in report.claims
+    ]
+    assert [claim["sentence"] for claim in old["claims"]] == [claim.sentence for claim in report.claims]
+    changes = [arm["changes"] for arm in old["comparison"]["arms"]]
+    assert [change["macro-F1"]["new"] for change in changes] == [
+        arm.changes["macro_f1"].new for arm in report.comparison.arms
+    ]
+    assert [None] * len(changes) == [arm.changes.get("brier_score") for arm in report.comparison.arms]
+
+
+def test_results_of_schema_4_are_reported_as_any(tmp_path):
+    """A page, Markdown and the files of tables and figures are made of them, and results of the present schema."""
+    report = content.load(OF_SCHEMA_4)
+    files.write(report, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert report == content.load(tmp_path / "results.json")
+    assert "Brier score" not in page
+    assert '<td colspan="4">diverged</td>' in page
 
 
 def test_the_same_store_makes_the_same_files(report, tmp_path):

@@ -15,7 +15,7 @@ import projects
 import pytest
 import stub
 
-from tlbench.run import session
+from tlbench.run import training
 from tlbench.store import doctor
 
 
@@ -27,7 +27,8 @@ def stubbed(project):
     """A project whose trials take as long as `STUB_SECONDS` says."""
     project.makepyfile(stub=Path(stub.__file__).read_text())
     project.makeconftest(
-        f"{projects.PROFILE}\nimport stub\nfrom tlbench.run import session\nsession._make_trainer = stub.make_trainer\n"
+        f"{projects.PROFILE}\nimport stub\nfrom tlbench.run import training\n"
+        "training._make_trainer = stub.make_trainer\n"
     )
     return project
 
@@ -127,7 +128,7 @@ def test_a_second_signal_changes_nothing(stubbed):
 
 def test_the_handler_is_there_while_a_study_runs(project, monkeypatch):
     """Afterwards the process has the one that it had."""
-    monkeypatch.setattr(session, "_make_trainer", stub.make_trainer)
+    monkeypatch.setattr(training, "_make_trainer", stub.make_trainer)
     project.makepyfile(
         test_study=f"{projects.STUDY}\n\n"
         "def test_handler():\n"
@@ -156,14 +157,15 @@ def test_sigterm_ends_an_upgrade_with_its_processes(tmp_path):
         """
 import sys
 from tlbench.hosts import cli, isolation
+from tlbench.hosts.commands import versions
 
 def upgrade(*_arguments):
     environment = isolation.IsolatedEnvironment(isolation.Requirements(("keras",), "tensorflow", ()), FOLDER, {})
     code = "import signal, sys, time\\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(print('last words')))\\n"
     code += "print('begun', flush=True)\\ntime.sleep(60)"
-    isolation._run([sys.executable, "-c", code], environment, "run", listen=lambda line: print(line, flush=True))
+    isolation._run([sys.executable, "-c", code], environment, "run", printed=lambda: print("begun", flush=True))
 
-cli.upgrade = upgrade
+versions.upgrade = upgrade
 cli.main(["upgrade", "keras==1.0", "keras==2.0"])
 """.replace("FOLDER", f"__import__('pathlib').Path({str(tmp_path)!r})")
     )

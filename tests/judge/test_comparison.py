@@ -10,22 +10,21 @@ import numpy as np
 import pytest
 
 from tlbench.errors import ConfigurationError
-from tlbench.judge.comparison import ALL_ARMS, FailOn, compare
+from tlbench.judge.arm_changes import ALL_ARMS
+from tlbench.judge.comparison import FailOn, compare
 from tlbench.machine.environment import Surroundings
 from tlbench.report.comparisons import describe
 from tlbench.report.gathering import comparison_record
 from tlbench.store.baselines import Run, SavedArm, SavedClaim
-from tlbench.store.results import Scores
+from tlbench.store.results import Summary
 
 
 def scores(accuracy, *, diverged=False, seconds=1.0):
-    return Scores(
+    of_metrics = {"accuracy": accuracy, "macro_f1": accuracy, "loss": 1 - accuracy}
+    return Summary(
         diverged=diverged,
-        accuracy=accuracy,
-        loss=1 - accuracy,
-        macro_f1=accuracy,
+        scores={} if diverged else of_metrics | {"batch_statistics_accuracy": accuracy},
         f1={},
-        batch_statistics_accuracy=accuracy,
         validation_accuracy=(accuracy,),
         training_accuracy=(accuracy,),
         epoch_seconds=(3 * seconds, seconds, 1.1 * seconds),
@@ -42,7 +41,7 @@ def arm(name, accuracies, description=None, **changes):
 
 
 def claim(name, outcome, differences):
-    return SavedClaim(name, "", 0.0, outcome, dict(enumerate(differences)), None, None, None, None)
+    return SavedClaim(name, "", 0.0, outcome, dict(enumerate(differences)), None, None, None)
 
 
 def trained_by(run, *seeds):
@@ -245,6 +244,79 @@ def test_an_arm_that_moves_far_is_named_and_the_others_are_not(run_of, healthy, 
     )
 
 
+def _with_scores(run, **changed):
+    """The same run with scores changed by functions of the accuracy; None takes a score away."""
+
+    def scores_of(summary):
+        accuracy = summary.scores["accuracy"]
+        of_metrics = summary.scores | {key: of(accuracy) for key, of in changed.items() if of}
+        return {key: value for key, value in of_metrics.items() if changed.get(key, key) is not None}
+
+    return replace(
+        run,
+        arms=tuple(
+            replace(arm, trials={seed: replace(each, scores=scores_of(each)) for seed, each in arm.trials.items()})
+            for arm in run.arms
+        ),
+    )
+
+
+def test_a_metric_that_does_not_alarm_is_compared_and_decides_nothing(run_of, healthy):
+    """However far it moves; the p-values of the metrics that alarm stay what they were."""
+    old, new = run_of(healthy[:, :4]), run_of(healthy[:, :4] - 0.02)
+    plain = compare(old, new)
+    comparison = compare(
+        _with_scores(old, brier_score=lambda accuracy: 1 - accuracy), _with_scores(new, brier_score=lambda _: 2.0)
+    )
+
+    assert statuses(plain) == statuses(comparison)
+    for before, after in zip(plain.arms, comparison.arms, strict=True):
+        shown = after.changes["brier_score"]
+        assert {key: after.changes[key] for key in before.changes} == before.changes
+        assert (2.0, None) == (shown.new, shown.p)
+        assert shown.interval[0] < shown.effect < shown.interval[1]
+
+
+@pytest.mark.parametrize("lacking", ["older", "newer"])
+def test_a_score_that_either_run_lacks_is_not_compared(run_of, healthy, lacking):
+    """As in runs that a tlbench saved which did not know it; the other metrics are compared."""
+    old, new = run_of(healthy[:, :4]), run_of(healthy[:, :4] - 0.1)
+    if lacking == "older":
+        old = _with_scores(old, loss=None)
+    else:
+        new = _with_scores(new, loss=None)
+
+    comparison = compare(old, new)
+
+    assert {"regressed"} == set(statuses(comparison).values())
+    assert all("loss" not in arm.changes for arm in comparison.arms)
+    assert "loss" in describe(comparison_record(comparison, FAIL_ON)), "its column stays"
+
+
+def test_a_metric_of_some_arms_alone_has_no_mean_of_all(make_run):
+    """Top-5 accuracy does not apply to an arm of two classes; a mean over fewer arms is another quantity."""
+    arms = [arm(name, {0: 0.8, 1: 0.81, 2: 0.79}) for name in ("A", "B")]
+    many = _with_scores(make_run(arms[:1]), top_5_accuracy=lambda accuracy: accuracy + 0.1).arms
+    old, new = (trained_by(replace(make_run(arms), arms=(*many, arms[1]), id=name)) for name in ("one", "two"))
+
+    everything, first, second = compare(old, new).arms
+
+    assert (ALL_ARMS, "arm A", "arm B") == (everything.label, first.label, second.label)
+    assert [False, True, False] == ["top_5_accuracy" in each.changes for each in (everything, first, second)]
+    assert pytest.approx(0.9) == first.changes["top_5_accuracy"].new
+
+
+def test_arms_without_a_metric_that_alarms_are_not_judged(run_of, healthy):
+    """Whatever else they have in common."""
+    runs = [run_of(healthy[:2, :4]) for _ in range(2)]
+    bare = [_with_scores(run, accuracy=None, macro_f1=None, loss=None) for run in runs]
+
+    comparison = compare(*bare)
+
+    assert {"not judged"} == set(statuses(comparison).values())
+    assert () == comparison.accuracies
+
+
 def test_what_moves_every_arm_a_little_shows_in_their_mean(run_of, healthy):
     """Two points are two standard deviations of an arm, and more of the mean."""
     comparison = compare(run_of(healthy[:, :4]), run_of(healthy[:, :4] - 0.02))
@@ -372,6 +444,41 @@ def test_the_page_names_what_has_moved_first(run_of, healthy):
     assert next(line for line in lines if line.startswith("arm ") and "regressed" in line).startswith("arm 3")
     assert "paired by seed" in lines[0]
     assert "FAILED: accuracy, macro-F1 or loss has regressed: " in page
+
+
+def test_scores_that_decide_nothing_have_a_table_of_their_own(run_of, healthy):
+    """Below the arms, with their units; without such scores there is none."""
+    old, new = run_of(healthy[:2, :4]), run_of(healthy[:2, :4] - 0.02)
+    further = [_with_scores(run, brier_score=lambda accuracy: 1 - accuracy) for run in (old, new)]
+    bare = [_with_scores(run, batch_statistics_accuracy=None) for run in (old, new)]
+
+    page = describe(comparison_record(compare(*further), FAIL_ON))
+
+    assert "arm, further scores" in page
+    assert "accuracy (%)" in page
+    assert "loss (nats)" in page
+    assert page.index("loss (nats)") < page.index("Brier score") < page.index("speed and memory")
+    assert "further scores" not in describe(comparison_record(compare(*bare), FAIL_ON))
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("percent", "11.0 -> 31.0 [+20.0, +20.0] points"),
+        ("nats", "0.110 -> 0.310 [+0.200, +0.200] nats"),
+        ("number", "0.110 -> 0.310 [+0.200, +0.200]\n"),
+    ],
+)
+def test_the_difference_of_a_claim_is_in_its_unit(make_run, unit, expected):
+    """Points where it is one of shares, as in verdicts."""
+    claims = [
+        (replace(claim("c", "supported", differences), unit=unit),)
+        for differences in ([0.1, 0.11, 0.12], [0.3, 0.31, 0.32])
+    ]
+
+    page = describe(comparison_record(compare(*(make_run([], each) for each in claims)), FAIL_ON))
+
+    assert expected in page
 
 
 def test_a_fingerprint_of_another_schema_leaves_the_rest_compared(run_of, healthy):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tlbench.declare.claims import ACCURACY, Claim, Margin, Metric, Quantity, score
+from tlbench.declare.claims import ACCURACY, BALANCED_ACCURACY, TOP_5_ACCURACY, Claim, Margin, Quantity, Reading, score
 from tlbench.declare.trials import Arm, Random
 from tlbench.judge.judging import LEVEL, judge, looks
 from tlbench.judge.wording import shown_interval
@@ -45,15 +45,15 @@ def make_claims(make_trial):
 
 @dataclass(frozen=True)
 class Accurate:
-    """Scores that only have an accuracy."""
+    """A trial that only has an accuracy, and a macro-F1 that is the same."""
 
     accuracy: float
     diverged: bool = False
 
     @property
-    def macro_f1(self):
-        """The same."""
-        return self.accuracy
+    def scores(self):
+        """By key of the metric."""
+        return {"accuracy": self.accuracy, "macro_f1": self.accuracy}
 
 
 def lookup(scores):
@@ -135,13 +135,42 @@ def test_a_claim_about_accuracy_is_also_judged_on_macro_f1(make_claims):
     @dataclass(frozen=True)
     class Unequal(Accurate):
         @property
-        def macro_f1(self):
-            return 1 - self.accuracy
+        def scores(self):
+            return {"accuracy": self.accuracy, "macro_f1": 1 - self.accuracy}
 
     (verdict,) = judge(make_claims(1), lookup(lambda _, seed: Unequal(0.8 + 0.01 * seed)), [4])
 
     assert verdict.supported
-    assert "refuted" == verdict.also.outcome
+    assert "refuted" == verdict.also["macro_f1"].outcome
+
+
+def test_claims_can_be_judged_beside_on_any_listed_metric(make_claims):
+    """Each metric is a family of its own."""
+
+    @dataclass(frozen=True)
+    class Balanced(Accurate):
+        @property
+        def scores(self):
+            return {"accuracy": self.accuracy, "balanced_accuracy": 1 - self.accuracy}
+
+    scores = lookup(lambda _, seed: Balanced(0.8 + 0.01 * seed))
+    (verdict,) = judge(make_claims(1), scores, [4], beside=(BALANCED_ACCURACY, ACCURACY))
+
+    assert {"balanced_accuracy": "refuted", "accuracy": "supported"} == {
+        key: other.outcome for key, other in verdict.also.items()
+    }
+
+
+def test_a_claim_about_a_score_that_trials_lack_is_inconclusive(make_claims):
+    """It says so, and asks for no more seeds, which would not help."""
+    asked = []
+
+    (verdict,) = judge(make_claims(1, TOP_5_ACCURACY), steady(0.8), looks(2, 9), lambda t: asked.append(list(t)))
+
+    assert verdict.inconclusive
+    assert "a trial has no top-5 accuracy under seed 0, 1" == verdict.reason
+    assert [2] == [len(trials) for trials in asked]
+    assert ((), (0, 1)) == (verdict.evidence.diverged, verdict.evidence.unknown)
 
 
 def _value(scores):
@@ -178,7 +207,7 @@ def test_the_interval_that_is_shown_decides(make_claims, study):
     claims = make_claims(len(scores))
 
     for verdict in judge(claims, lookup(lambda claim, seed: Accurate(scores[claim][seed])), planned):
-        for each in (verdict, verdict.also):
+        for each in (verdict, *verdict.also.values()):
             low, high = each.interval.low, each.interval.high
             expected = "supported" if low > 0.5 else "refuted" if high <= 0.5 else "inconclusive"
             assert expected == each.outcome
@@ -236,7 +265,7 @@ def test_the_chance_of_any_wrong_verdict_is_below_the_level_over_all_looks(make_
     that many studies.
     """
     count = len(deviations)
-    claims = make_claims(count, Metric("another than accuracy", _value))
+    claims = make_claims(count, Reading("another than accuracy", _value))
     seeds = {claim.arms[0].trial(seed): (n, seed) for n, claim in enumerate(claims) for seed in range(most)}
     generator = np.random.default_rng(0)
     studies = 1000

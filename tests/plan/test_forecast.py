@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from pebble import RED_GREEN, Pebble
 
 from tlbench.datasets.dataset import Split
+from tlbench.declare.graphs import Graph
 from tlbench.declare.trials import Recipe
 from tlbench.errors import ConfigurationError
 from tlbench.plan import forecast
 from tlbench.plan.forecast import Forecast, Job, Size, makespan, peak_memory, predict
 from tlbench.report.plans import describe, describe_forecast, describe_outcome, describe_size, duration
-from tlbench.run.session import Session
-from tlbench.store.timings import StoredGraph, Timing
+from tlbench.run.assembly import Assembly
+from tlbench.store.timings import Timing
 
 
 ENTRY = frozenset({"entry"})
@@ -217,7 +218,7 @@ def test_a_source_that_is_stored_is_not_waited_for(make_trial, make_timing):
 
 def test_the_images_that_a_task_trains_on_are_counted(make_trial, make_timing, dataset, environment):
     """By the split and the task's classes; data that are unknown or cannot be split leave a trial uncounted."""
-    session = Session(None, None, environment, {dataset.digest: dataset}, None, "a run", (), ())
+    assembly = Assembly(None, None, environment, {dataset.digest: dataset}, None, "a run", (), ())
     data = make_trial().data
     trials = [
         make_trial(),
@@ -226,7 +227,7 @@ def test_the_images_that_a_task_trains_on_are_counted(make_trial, make_timing, d
         make_trial(data=replace(data, split=Split(validation=0.01, test=0.98))),
     ]
 
-    found = session.forecast(trials, [make_timing()], processes=2)
+    found = assembly.forecast(trials, [make_timing()], processes=2)
 
     # 30 images and 20 of 60: three steps of eight, and two.
     assert [2 * 3 * 0.125 + 1.0, 2 * 2 * 0.125 + 1.0] == [expected.seconds for expected in found.expected.values()]
@@ -335,7 +336,7 @@ def test_a_timing_is_read_from_a_results_json(make_trial, make_content):
 
     timing = Timing.of(make_content(trial, tracing=1.0))
 
-    assert StoredGraph.of(trial.description, 3) == timing.graph
+    assert Graph.of(trial, 3) == timing.graph
     assert (4, 8, (1.5, 0.5), 3.0) == (
         timing.epoch_steps,
         timing.batch_size,
@@ -441,7 +442,9 @@ def test_the_plan_says_what_each_trial_will_take(make_trial, make_timing):
     stored = make_trial(seed=3)
     found = predict([timed, bound, unknown], [make_timing()], size)
 
-    lines = describe((stored, timed, bound, unknown), {}, lambda trial: trial == stored, found).splitlines()[2:]
+    lines = describe(
+        (stored, timed, bound, unknown), {}, lambda trial: trial == stored, lambda trial: trial.frozen, found
+    ).splitlines()[2:]
 
     assert ["stored", "to train, ~2.2 s", "to train, at most ~2.2 s", "to train"] == [
         line.split("  ")[-1].strip() for line in lines[:4]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tlbench.declare.graphs import Graph
+from tlbench.declare.tasks import Task
 from tlbench.plan.schedule import ordered
 from tlbench.report.plans import describe
 
@@ -26,7 +28,7 @@ def test_a_plan_is_described_with_what_is_stored_and_shared(make_trial):
     trial = make_trial(initialisation=source, frozen=frozenset({"entry", "middle"}))
     labels = {source.digest: ["the source"], trial.digest: ["one arm", "another arm"]}
 
-    text = describe((source, trial), labels, lambda candidate: candidate == source)
+    text = describe((source, trial), labels, lambda candidate: candidate == source, lambda trial: trial.frozen)
 
     lines = text.splitlines()
     assert "the source" in lines[2]
@@ -37,3 +39,16 @@ def test_a_plan_is_described_with_what_is_stored_and_shared(make_trial):
     assert "to train" in lines[3]
     assert "= another arm" in lines[4]
     assert "2 trials serve 3 uses; 1 are stored, 1 to train" in text
+    assert "share 2 compiled networks" in text
+
+
+def test_tasks_of_as_many_labels_share_a_network(make_trial):
+    """Optimizers do not: each compiled network has the steps of one."""
+    tasks = [Task("person/other", person=["red"], other=...), Task("cat/dog", cat=["green"], dog=["blue"])]
+    optimizers = [make_trial().recipe.at(optimizer=name) for name in ("adam", "sgd")]
+
+    def described(*plan):
+        return describe(plan, {}, lambda _trial: False, lambda trial: Graph.of(trial, 2)).splitlines()[-1]
+
+    assert "share 1 compiled network:" in described(*(make_trial(task=task) for task in tasks))
+    assert "share 2 compiled networks:" in described(*(make_trial(recipe=recipe) for recipe in optimizers))

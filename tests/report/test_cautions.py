@@ -44,7 +44,9 @@ def test_diverged_trials_are_counted_with_arms_and_claims():
 )
 def test_moving_statistics_lag_where_re_estimated_ones_do_better(trained, tested, re_estimated, expected):
     """And the training images are told apart."""
-    trial = reports.trial(accuracy=tested, batch_statistics_accuracy=re_estimated, training_accuracy=(0.5, trained))
+    trial = reports.trial(
+        scores=reports.scores(tested, batch_statistics_accuracy=re_estimated), training_accuracy=(0.5, trained)
+    )
 
     assert expected == lags(trial)
 
@@ -56,7 +58,9 @@ def test_a_diverged_trial_does_not_lag():
 
 def test_lagging_arms_are_named_with_the_claims_on_them():
     """Through the trials that the claims rest on."""
-    lagging = reports.arm("A", (0.2, 0.2), training_accuracy=(0.9, 1.0), batch_statistics_accuracy=0.9)
+    lagging = reports.arm(
+        "A", (0.2, 0.2), training_accuracy=(0.9, 1.0), scores=reports.scores(0.2, batch_statistics_accuracy=0.9)
+    )
     (found,) = cautions(reports.report(arms=(lagging, reports.arm("B", (0.6, 0.61)))))
 
     assert ("moving statistics", ("test_a",), ("A",)) == (found.kind, found.claims, found.arms)

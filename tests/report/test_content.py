@@ -36,11 +36,13 @@ def test_numbers_that_are_none_are_null():
         ("[" * 100_000, "cannot be read"),
         ("[]", "Received: nothing"),
         ("{}", "Received: nothing"),
-        ('{"schema_version": 1}', "reads schema_version 3 to 4; run the study again.*Received: 1"),
+        ('{"schema_version": 1}', "reads schema_version 3 to 5; run the study again.*Received: 1"),
         ('{"schema_version": 99}', "Received: 99"),
         ('{"schema_version": 3}', "are damaged.*Received: "),
         ('{"schema_version": 3, "claims": [3]}', "are damaged.*Received: "),
         ('{"schema_version": 4}', "are damaged.*Received: "),
+        ('{"schema_version": 4, "arms": [3]}', "are damaged.*Received: "),
+        ('{"schema_version": 5}', "are damaged.*Received: "),
     ],
 )
 def test_what_is_no_report_is_refused(text, message, tmp_path):

@@ -366,7 +366,7 @@ def test_a_forest_tells_every_claim():
     assert [True, True, False] == [record["difference"] is not None for record in forest.records()]
     assert "inconclusive: test_diverged: difference told in a line" == forest.text().splitlines()[2]
     assert "<!-- open -->" in svg
-    assert 1 == svg.count("<!--   diverged -->")
+    assert 1 == svg.count("<!--   no score -->")
 
 
 def test_a_forest_draws_points_and_other_numbers_apart():

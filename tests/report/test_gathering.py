@@ -45,7 +45,7 @@ def test_a_claim_is_told_with_all_it_rests_on(arm, other, make_result):
         record.threshold,
         record.margin_reason,
     )
-    assert "supported" == record.outcome == record.on_macro_f1.outcome
+    assert "supported" == record.outcome == record.also["macro_f1"].outcome
     assert verdict.interval.mean == record.effect
     assert (verdict.interval.low, verdict.interval.high) == (record.low, record.high)
     assert verdict.decision.p == record.adjusted_p
@@ -76,11 +76,11 @@ def test_one_seed_has_no_ends_of_an_interval(arm, other, make_result):
     assert (pytest.approx(0.4), None, None) == (record.effect, record.low, record.high)
 
 
-def test_a_claim_about_another_metric_has_none_on_macro_f1(arm, make_result):
-    """Only claims about accuracy have it beside them."""
+def test_a_claim_about_another_metric_has_no_verdicts_beside_it(arm, make_result):
+    """Only claims about accuracy are judged on other metrics too."""
     results = {arm.trial(seed).digest: make_result(9) for seed in range(2)}
 
-    assert claim_record(verdict_on(score(arm, LOSS).is_positive(), results, 2)).on_macro_f1 is None
+    assert {} == claim_record(verdict_on(score(arm, LOSS).is_positive(), results, 2)).also
 
 
 def test_trials_are_grouped_by_arm_with_their_histories(arm, other, make_result):
@@ -96,7 +96,7 @@ def test_trials_are_grouped_by_arm_with_their_histories(arm, other, make_result)
     assert [0, 1] == [trial.seed for trial in first.trials]
     assert [other.trial(0).digest] == [trial.digest for trial in second.trials]
     assert (0.9, (0.5, 1.0), (0.5, 0.5)) == (
-        first.trials[0].accuracy,
+        first.trials[0].scores["accuracy"],
         first.trials[0].validation_accuracy,
         first.trials[0].training_loss,
     )
@@ -110,7 +110,7 @@ def test_a_diverged_trial_has_no_scores(arm, make_result):
     ((record,), _) = arm_records([arm.trial(0)], lambda _trial: result, {})
     (trial,) = record.trials
 
-    assert ("diverged", None, None, {}) == (trial.status, trial.accuracy, trial.loss, trial.f1)
+    assert ("diverged", {}, {}) == (trial.status, trial.scores, trial.f1)
     assert (0.5, None) == trial.training_loss
 
 

@@ -157,7 +157,7 @@ def test_a_diverged_trial_is_told_as_such():
     """In the claim and in its arm."""
     text = page_of(reports.mixed())
 
-    assert "<td>diverged</td><td>0.600</td><td>none</td>" in text
+    assert "<td>no score</td><td>60.0%</td><td>none</td>" in text
     assert '<td colspan="4">diverged</td>' in text
 
 

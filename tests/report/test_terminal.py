@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import reports
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
@@ -92,6 +92,7 @@ def test_a_cell_without_numbers_says_why(status, shown):
     assert ["x", *shown.split()] == text.splitlines()[2].split()[: 1 + len(shown.split())]
 
 
+@example(label="0", published="0" * 47, width=80)
 @given(
     label=st.text(min_size=1, max_size=200),
     published=st.one_of(st.none(), st.text(max_size=120)),
@@ -107,23 +108,23 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(label, published, width):
 EFFECT = "difference +0.100, 90% interval +0.050 to +0.150; should exceed +0.000, p = 0.010"
 
 
-def claim_of(name, statement="It is so.", on_macro_f1=None):
+def claim_of(name, statement="It is so.", **changes):
     return reports.claim(
         name,
         statement=statement,
         sentence=EFFECT,
         seeds=(SeedScore(0, 0.9, 0.8, 0.1), SeedScore(1, None, 0.8, None)),
-        on_macro_f1=on_macro_f1,
+        **changes,
     )
 
 
 def test_a_claim_is_told_with_what_it_rests_on():
     """Behind its outcome: name, statement, effect, every seed, and macro-F1."""
-    text = terminal.claim(claim_of("test_a", on_macro_f1=claim_of("test_a")), 200)
+    text = terminal.claim(claim_of("test_a", also={"macro_f1": claim_of("test_a")}), 200)
 
     assert [
         "test_a: It is so.",
-        f"{EFFECT}; by seed 0: +10.0, 1: diverged",
+        f"{EFFECT}; by seed 0: +10.0, 1: no score",
         f"on macro-F1 supported: {EFFECT}",
     ] == [line.strip() for line in text.splitlines()]
 

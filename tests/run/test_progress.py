@@ -17,7 +17,9 @@ def lines():
 def progress(make_trial, lines):
     first, second = make_trial(), make_trial(seed=1)
     labels = {first.digest: ["an arm, seed 0", "another"], second.digest: ["an arm, seed 1"]}
-    return Progress(labels, (first, second), lambda line, passing: lines.append((line, passing)))
+    return Progress(
+        labels, (first, second), lambda line, passing: lines.append((line, passing)), lambda trial: trial.frozen
+    )
 
 
 def test_a_trial_is_numbered_and_named(progress, make_trial, lines):

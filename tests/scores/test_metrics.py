@@ -8,16 +8,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss, top_k_accuracy_score
 
 from tlbench.scores.metrics import (
     accuracy,
+    balanced_accuracy,
+    brier_score,
     confusion,
     expected_calibration_error,
     f1_per_class,
     loss,
     macro_f1,
     reliability,
+    top_k_accuracy,
 )
 
 
@@ -138,10 +141,16 @@ def test_predictions_of_a_diverged_run_score_no_number(no_number):
     assert math.isnan(accuracy([0, 1], probabilities))
     assert math.isnan(loss([0, 1], probabilities))
     assert math.isnan(macro_f1([0, 1], probabilities))
+    assert math.isnan(balanced_accuracy([0, 1], probabilities))
+    assert math.isnan(top_k_accuracy([0], [[no_number, 0.5, 0.5]], k=2))
+    assert math.isnan(expected_calibration_error([0, 1], probabilities))
+    assert math.isnan(brier_score([0, 1], probabilities))
     assert np.isnan(f1_per_class([0, 1], probabilities)).all()
 
 
-@pytest.mark.parametrize("metric", [accuracy, loss, f1_per_class, macro_f1])
+@pytest.mark.parametrize(
+    "metric", [accuracy, loss, f1_per_class, macro_f1, balanced_accuracy, top_k_accuracy, brier_score]
+)
 @pytest.mark.parametrize(
     ("labels", "probabilities", "received"),
     [
@@ -197,3 +206,127 @@ def test_the_calibration_error_is_a_share(scores, bins):
 
     assert 0 <= expected_calibration_error(labels, probabilities, bins) <= 1
     assert len(labels) == sum(count for _, _, count in reliability(labels, probabilities, bins))
+
+
+def test_balanced_accuracy_of_a_small_case():
+    """Two of three, two of two and none of one are right: every class present counts the same."""
+    assert pytest.approx((2 / 3 + 1 + 0) / 3) == balanced_accuracy(LABELS, PROBABILITIES)
+
+
+def test_balanced_accuracy_is_over_the_classes_present():
+    """Class 2 has no image: one image is taken for it, which nothing warns of."""
+    assert 0.5 == balanced_accuracy([0, 1], np.eye(3)[[0, 2]])
+
+
+def test_balanced_accuracy_sees_through_the_commonest_class():
+    """Ninety of a hundred are right by always saying the same, which is worth a half."""
+    labels = np.arange(100) >= 90
+
+    assert 0.9 == accuracy(labels.astype(int), [[1.0, 0.0]] * 100)
+    assert 0.5 == balanced_accuracy(labels.astype(int), [[1.0, 0.0]] * 100)
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
+@given(predictions())
+def test_balanced_accuracy_is_that_of_scikit_learn(prediction):
+    """Which warns of a single class, and of classes that are predicted and absent, and leaves them out as well."""
+    labels, probabilities = prediction
+    expected = balanced_accuracy_score(labels, probabilities.argmax(axis=1))
+
+    assert pytest.approx(expected) == balanced_accuracy(labels, probabilities)
+
+
+def test_top_k_accuracy_of_a_small_case():
+    """All labels but the last are the first or the second choice, and the last is the second, too."""
+    probabilities = [[0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.3, 0.2, 0.5]]
+
+    assert 1 / 3 == top_k_accuracy([0, 0, 1], probabilities, k=1)
+    assert 1 / 3 == top_k_accuracy([0, 0, 1], probabilities, k=2)
+    assert 2 / 3 == top_k_accuracy([0, 1, 1], probabilities, k=2)
+
+
+def test_the_first_of_equals_is_among_the_top():
+    """As it is the prediction: a network that finds all classes equally probable is no worse by its top five."""
+    tied = np.full((2, 8), 0.125)
+
+    assert 1.0 == top_k_accuracy([0, 4], tied)
+    assert 0.0 == top_k_accuracy([5, 7], tied)
+
+
+@pytest.mark.parametrize(("k", "classes"), [(5, 5), (5, 2), (0, 8), (1, 2)])
+def test_top_k_of_no_more_classes_is_no_accuracy(k, classes):
+    """Every image would count, or none."""
+    with pytest.raises(ValueError, match=f"Received: k={k}, {classes} classes"):
+        top_k_accuracy([0], np.full((1, classes), 1 / classes), k)
+
+
+@st.composite
+def untied(draw):
+    """Labels and probabilities of six to ten classes, no two of an image equal."""
+    images, classes = draw(st.integers(1, 15)), draw(st.integers(6, 10))
+    labels = draw(arrays(np.int64, images, elements=st.integers(0, classes - 1)))
+    ranks = [draw(st.permutations(range(1, classes + 1))) for _ in range(images)]
+    return labels, np.array(ranks) / sum(range(1, classes + 1))
+
+
+@given(untied(), st.integers(1, 5))
+def test_top_k_accuracy_is_that_of_scikit_learn(prediction, k):
+    """Where no probabilities are equal; it grows with k from the accuracy."""
+    labels, probabilities = prediction
+    expected = top_k_accuracy_score(labels, probabilities, k=k, labels=range(probabilities.shape[1]))
+
+    assert pytest.approx(expected) == top_k_accuracy(labels, probabilities, k)
+    assert accuracy(labels, probabilities) == pytest.approx(top_k_accuracy(labels, probabilities, 1))
+    assert top_k_accuracy(labels, probabilities, k) <= top_k_accuracy(labels, probabilities, 5)
+
+
+@given(predictions())
+def test_top_two_hold_the_prediction_whatever_is_tied(prediction):
+    """Softmax of whole numbers has many ties."""
+    labels, probabilities = prediction
+    assume(probabilities.shape[1] > 2)
+
+    assert accuracy(labels, probabilities) <= top_k_accuracy(labels, probabilities, 2) <= 1
+
+
+def test_the_brier_score_of_a_small_case():
+    """A sure hit costs 0, a sure mistake 2, and (0.5, 0.3, 0.2) for the first class 0.25 + 0.09 + 0.04."""
+    assert 0.0 == brier_score([0], [[1.0, 0.0, 0.0]])
+    assert 2.0 == brier_score([1], [[1.0, 0.0, 0.0]])
+    assert pytest.approx(0.38) == brier_score([0], [[0.5, 0.3, 0.2]])
+    assert pytest.approx((0 + 2 + 0.38) / 3) == brier_score([0, 1, 0], [[1, 0, 0], [1, 0, 0], [0.5, 0.3, 0.2]])
+
+
+@given(predictions())
+def test_the_brier_score_is_between_0_and_2(prediction):
+    """It follows from one-hot labels; the predictions that it is computed from stay as they are."""
+    labels, probabilities = prediction
+    before = probabilities.copy()
+    one_hot = np.eye(probabilities.shape[1])[labels]
+
+    score = brier_score(labels, probabilities)
+
+    assert 0 <= score <= 2
+    assert pytest.approx(((probabilities - one_hot) ** 2).sum() / len(labels)) == score
+    assert (before == probabilities).all()
+
+
+@given(predictions())
+def test_the_brier_score_of_two_classes_is_twice_that_of_scikit_learn(prediction):
+    """Which counts the second class alone."""
+    from sklearn.metrics import brier_score_loss
+
+    labels, probabilities = prediction
+    assume(probabilities.shape[1] == 2)
+
+    expected = brier_score_loss(labels, probabilities[:, 1], pos_label=1)
+    assert pytest.approx(2 * expected) == brier_score(labels, probabilities)
+
+
+def test_the_calibration_error_has_ten_bins_unless_told():
+    """As the paper draws them."""
+    probabilities = [[0.55, 0.45], [0.4, 0.6], [0.9, 0.1]]
+
+    assert expected_calibration_error([0, 0, 0], probabilities, 10) == expected_calibration_error(
+        [0, 0, 0], probabilities
+    )

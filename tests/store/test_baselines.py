@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.machine.environment import Surroundings, current, machine, surroundings
+from tlbench.scores.listed import MACRO_F1
 from tlbench.store import baselines
 from tlbench.store.baselines import (
     Commit,
@@ -35,8 +38,8 @@ def run(environment, make_trial, make_result):
     around = Surroundings(environment, {"keras": "3.15.1"}, "Linux-x86_64", "A CPU", 2, (), None, {"floatx": "float32"})
     trials = [make_trial(seed=seed) for seed in (0, 1)]
     arms = saved_arms(trials, lambda trial: make_result(8 + trial.seed), {trials[0].arm: ["A"]})
-    on_f1 = SavedClaim("c", "C.", 0.0, "inconclusive", {0: 0.1}, None, None, 7, None)
-    claim = replace(on_f1, outcome="supported", on_macro_f1=on_f1)
+    on_f1 = SavedClaim("c", "C.", 0.0, "inconclusive", {0: 0.1}, None, None, 7)
+    claim = replace(on_f1, outcome="supported", also={"macro_f1": on_f1})
     return Run("mine", baselines.now(), "0.1.0", Commit("abc", changed=True), {}, around, 2**20, None, arms, (claim,))
 
 
@@ -45,7 +48,7 @@ def test_a_run_is_read_as_it_was_written(run, tmp_path):
     path = save(run, tmp_path)
 
     assert run == load(path)
-    assert {0: 0.8, 1: 0.9} == {seed: scores.accuracy for seed, scores in load(path).arms[0].trials.items()}
+    assert {0: 0.8, 1: 0.9} == {seed: summary.scores["accuracy"] for seed, summary in load(path).arms[0].trials.items()}
     assert tmp_path / "linux-x86-64_a-cpu_2cores" / "0001_mine.json" == path
 
 
@@ -111,12 +114,13 @@ def test_runs_saved_at_once_get_numbers_of_their_own(run, tmp_path):
     ("damage", "message"),
     [
         (lambda text: text[: len(text) // 2], "cannot be read; save it again"),
-        (lambda _text: "[]", "is no saved run: it does not say its schema_version"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 2'), "newer tlbench.*Received: 2"),
-        (lambda text: text.replace('"accuracy"', '"precision"'), "is damaged.*accuracy"),
+        (lambda _text: "[]", "is no saved run, since it does not say its schema_version"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 3'), "newer tlbench.*Received: 3"),
+        (lambda text: text.replace('"validation_accuracy"', '"validation"'), "is damaged.*validation_accuracy"),
         (lambda text: text.replace('"cores": 2', '"cores": "two"'), "is damaged.*cores"),
+        (lambda _text: '{"schema_version": 1, "arms": [3]}', "is damaged.*Received: TypeError"),
     ],
-    ids=["truncated", "something else", "newer", "missing key", "wrong type"],
+    ids=["truncated", "something else", "newer", "missing key", "wrong type", "damaged before the upgrade"],
 )
 def test_what_is_no_saved_run_is_an_error(run, tmp_path, damage, message):
     """The file is named and stays as it is."""
@@ -129,6 +133,53 @@ def test_what_is_no_saved_run_is_an_error(run, tmp_path, damage, message):
 
     assert str(path) in str(raised.value)
     assert damaged == path.read_text()
+
+
+OF_SCHEMA_1 = Path(__file__).with_name("baseline_of_schema_1.json")
+
+
+def test_a_run_of_schema_1_is_read_with_the_scores_it_has():
+    """Scores that its tlbench did not know are absent, and a diverged trial has none."""
+    run = load(OF_SCHEMA_1)
+    old = json.loads(OF_SCHEMA_1.read_text())
+    trials = {arm.labels[0]: arm.trials for arm in run.arms}
+
+    known = ("accuracy", "macro_f1", "loss", "batch_statistics_accuracy")
+    before = old["arms"][0]["trials"]["0"]
+    assert {key: before[key] for key in known} == trials["strong"][0].scores
+    assert (before["f1"], tuple(before["validation_accuracy"])) == (
+        trials["strong"][0].f1,
+        trials["strong"][0].validation_accuracy,
+    )
+    assert (True, {}) == (trials["unstable"][1].diverged, trials["unstable"][1].scores)
+    supported, diverged = run.claims
+    assert old["claims"][0]["on_macro_f1"]["differences"] == {
+        str(seed): value for seed, value in supported.also["macro_f1"].differences.items()
+    }
+    assert [{"macro_f1"}, {"macro_f1"}] == [set(claim.also) for claim in (supported, diverged)]
+
+
+def test_a_run_of_schema_1_is_saved_again_in_the_present_schema(tmp_path):
+    """Nothing is lost, and nothing is invented."""
+    run = load(OF_SCHEMA_1)
+
+    again = load(save(run, tmp_path))
+
+    assert run == again
+
+
+def test_a_score_that_a_saved_run_lacks_is_absent(run, tmp_path):
+    """It is neither zero nor NaN, and the rest of the run is read."""
+    path = save(run, tmp_path)
+    content = json.loads(path.read_text())
+    del content["arms"][0]["trials"]["0"]["scores"]["macro_f1"]
+    path.write_text(json.dumps(content))
+
+    first, second = load(path).arms[0].trials.values()
+
+    assert "macro_f1" not in first.scores
+    assert "macro_f1" in second.scores
+    assert math.isnan(MACRO_F1.value(first))
 
 
 def test_a_missing_file_is_an_error(tmp_path):
@@ -173,7 +224,7 @@ def test_the_file_says_its_schema(run, tmp_path):
     """First of all, for a reader."""
     content = json.loads(save(run, tmp_path).read_text())
 
-    assert ("schema_version", 1) == next(iter(content.items()))
+    assert ("schema_version", 2) == next(iter(content.items()))
     assert isinstance(SavedArm(**content["arms"][0]), SavedArm)
 
 

@@ -302,7 +302,8 @@ def test_what_workers_set_aside_is_told_once(project):
     """Under pytest-xdist the controller reports it."""
     project.makepyfile(stub=Path(stub.__file__).read_text())
     project.makeconftest(
-        f"{projects.PROFILE}\nimport stub\nfrom tlbench.run import session\nsession._make_trainer = stub.make_trainer\n"
+        f"{projects.PROFILE}\nimport stub\nfrom tlbench.run import training\n"
+        "training._make_trainer = stub.make_trainer\n"
     )
     project.runpytest_subprocess()
     for path in project.path.glob(".tlbench/results/*/*/predictions.npz"):

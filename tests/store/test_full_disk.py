@@ -15,7 +15,7 @@ import stub
 from tlbench.errors import UnwritableError
 from tlbench.report import files
 from tlbench.report.drawing import Picture
-from tlbench.run import session
+from tlbench.run import training
 from tlbench.store import doctor
 from tlbench.store.store import Store
 
@@ -26,7 +26,7 @@ WEIGHTS = {"dense/kernel": np.zeros((200, 200))}
 @pytest.fixture
 def disk(monkeypatch, project):
     """The disk under the store of a project whose training takes no time."""
-    monkeypatch.setattr(session, "_make_trainer", stub.make_trainer)
+    monkeypatch.setattr(training, "_make_trainer", stub.make_trainer)
     # Drawing takes longer than all else together.
     monkeypatch.setattr(files, "picture", lambda _drawn: Picture("<svg/>", b""))
     return faults.Disk(monkeypatch, project.path / ".tlbench")

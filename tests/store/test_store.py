@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import faults
 import numpy as np
@@ -51,14 +53,16 @@ def test_a_result_comes_back_as_it_was_saved(store, trial, make_result):
 
 
 def test_scores_stand_in_the_result_for_its_reader(store, trial, make_result):
-    """Accuracy, loss and F1 can be read without tlbench."""
-    store.save(trial, make_result(8), WEIGHTS)
+    """Every listed metric that applies, and F1 by label, can be read without tlbench."""
+    saved = make_result(8)
+    store.save(trial, saved, WEIGHTS)
 
     (file,) = store.folder.glob("results/*/*/result.json")
     content = json.loads(file.read_text())
 
     assert 0.8 == content["scores"]["accuracy"]
-    assert {"cat", "dog"} == content["scores"]["f1"].keys()
+    assert {"cat", "dog"} == content["scores"].pop("f1").keys()
+    assert saved.scores == content["scores"]
     assert trial.digest == content["digest"]
 
 
@@ -73,6 +77,21 @@ def test_a_diverged_result_keeps_its_status_and_has_no_scores(store, trial, make
     assert np.isnan(loaded.training_loss[1])
     (file,) = store.folder.glob("results/*/*/result.json")
     assert json.loads(file.read_text())["scores"] is None
+
+
+def test_a_result_that_an_earlier_tlbench_stored_has_all_scores(tmp_path, environment):
+    """They are computed from its predictions, also those that its own file lacks."""
+    stored = Path(__file__).with_name("result_of_schema_1")
+    written = json.loads((stored / "result.json").read_text())
+    place = tmp_path / "results" / environment.key / written["digest"][:32]
+    place.parent.mkdir(parents=True)
+    shutil.copytree(stored, place)
+
+    result = Store(tmp_path, environment).load(SimpleNamespace(digest=written["digest"]))
+
+    assert ("run 1", written["scores"].pop("f1")) == (result.run, result.f1)
+    assert written["scores"] == {key: result.scores[key] for key in written["scores"]}
+    assert {"brier_score", "balanced_accuracy"} <= result.scores.keys() - written["scores"].keys()
 
 
 def test_another_environment_does_not_read_the_result(store, trial, make_result, environment):
@@ -300,7 +319,7 @@ def test_an_empty_store_has_no_timings(store):
         ('"device": "cpu"', '"device": 3'),
         ('"epoch_images"', '"images"'),
         ('"seconds": 1.0', '"seconds": NaN'),
-        ('"Recipe"', '"Prescription"'),
+        ('"optimizer"', '"solver"'),
     ],
     ids=lambda value: value[:30].encode("ascii", "replace").decode(),
 )

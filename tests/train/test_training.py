@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from pebble import RED_GREEN
+from pebble import RED_GREEN, Pebble
 
 from tlbench.declare.trials import Recipe
 from tlbench.machine.environment import current
@@ -333,3 +333,62 @@ def test_fresh_weights_are_those_of_keras_seed(make_trial):
     keras.utils.set_random_seed(11)
     expected = transfer.read(network.build(3))
     assert not transfer.differences(expected, received, frozenset(expected))
+
+
+def test_a_part_is_transferred_and_the_rest_drawn_anew(trainer, make_trial, dataset, source):
+    """Before a step is taken: a rate of nearly zero leaves weights where they started."""
+    from tlbench.train.training import fresh_weights
+
+    still = Recipe(learning_rate=1e-12, batch_size=8, epochs=1)
+    trial = make_trial(initialisation=make_trial(seed=7), transferred=frozenset({"entry"}), recipe=still)
+
+    _, weights = trainer.train(trial, dataset, source)
+
+    entry = {path for path in of_flows(trial.network, ["entry"]) if path.endswith("kernel")}
+    others = {path for path in of_flows(trial.network, ["middle", "exit"]) if path.endswith("kernel")}
+    fresh = fresh_weights(trial.network, 3, "float32", 0)
+    assert all(np.allclose(source[path], weights[path], atol=1e-6) for path in entry)
+    assert all(np.allclose(fresh[path], weights[path], atol=1e-6) for path in others)
+    assert not any(np.allclose(source[path], weights[path], atol=1e-6) for path in others)
+
+
+@dataclass(frozen=True)
+class Cuttable(Pebble):
+    """A network with a cut within its entry."""
+
+    @property
+    def cuts(self):
+        """The entry in two."""
+        return {"first": "entry_conv", "second": "entry_relu", "third": "middle_add", "fourth": "pool"}
+
+
+def test_frozen_cuts_share_the_features_of_a_frozen_part(make_trial, dataset, source):
+    """However the frozen beginning is spelled; a part of it has features of its own."""
+    from tlbench.train.training import Trainer
+
+    cache = CountingCache()
+    trainer = Trainer(current(), cache)
+    network = Cuttable()
+    spelled = [{"entry"}, {"first", "second"}, {"first"}]
+
+    results = [
+        trainer.train(
+            make_trial(network=network, initialisation=make_trial(seed=7), frozen=frozenset(names)), dataset, source
+        )[0]
+        for names in spelled
+    ]
+
+    assert 2 == len(cache.made)
+    assert results[0].probabilities.tobytes() == results[1].probabilities.tobytes()
+    assert results[0].probabilities.tobytes() != results[2].probabilities.tobytes()
+
+
+def test_a_cut_that_is_no_beginning_can_be_frozen(make_trial, dataset, source):
+    """Its weights stay; there are no features to keep."""
+    cache = CountingCache()
+    trial = make_trial(network=Cuttable(), initialisation=make_trial(seed=7), frozen=frozenset({"third"}))
+
+    _, weights = train_afresh(trial, dataset, source, cache)
+
+    assert [] == cache.made
+    assert [] == transfer.differences(source, weights, of_flows(trial.network, ["middle"]))

@@ -68,3 +68,28 @@ def test_training_that_changes_nothing_is_an_error(fresh):
     """A run without a step is no run."""
     with pytest.raises(TrainingError, match="as they were"):
         transfer.check_trained(fresh, dict(fresh), frozenset(fresh) - BODY)
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A function that makes a model of weights."""
+    monkeypatch.setattr(transfer, "read", lambda model: model)
+    return dict
+
+
+def test_copied_and_fresh_weights_are_both_checked(held, source, fresh):
+    """A weight that was to be drawn anew must not be the source's, and the other way around."""
+    copied = frozenset({"conv/kernel"})
+    right = held(transfer.transfer(source, fresh, copied))
+
+    transfer.check_transferred(right, source, copied, fresh)
+    with pytest.raises(WeightsError, match="1 of 1 weights were not transferred, first 'conv/kernel'"):
+        transfer.check_transferred(held(fresh), source, copied, fresh)
+    with pytest.raises(WeightsError, match="1 of 2 weights that are drawn anew are others, first 'bn/moving_mean'"):
+        transfer.check_transferred(held(transfer.transfer(source, fresh, BODY)), source, copied, fresh)
+
+
+def test_nothing_to_copy_is_an_error(held, source, fresh):
+    """A body without weights."""
+    with pytest.raises(WeightsError, match="Nothing to transfer"):
+        transfer.check_transferred(held(fresh), source, frozenset(), fresh)

@@ -6,59 +6,62 @@ import math
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
+
+from tlbench.scores.listed import (
+    ACCURACY,
+    BALANCED_ACCURACY,
+    BATCH_STATISTICS_ACCURACY,
+    BRIER_SCORE,
+    CALIBRATION_ERROR,
+    LOSS,
+    MACRO_F1,
+    TOP_5_ACCURACY,
+    Metric,
+    Scored,
+    Unit,
+)
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from tlbench.declare.trials import Arm, Trial
 
-# How a number is shown: 0.5 as 50.0 %, or as 0.50.
-Unit = Literal["percent", "number"]
-
-
-class Scored(Protocol):
-    """What metrics read: a result, or the scores that a saved run keeps of one."""
-
-    @property
-    def diverged(self) -> bool:
-        """Whether its loss is no number; nothing else is asked of it then."""
-
-    @property
-    def accuracy(self) -> float:
-        """On the test images."""
-
-    @property
-    def loss(self) -> float:
-        """In nats."""
-
-    @property
-    def macro_f1(self) -> float:
-        """Unweighted mean over the labels."""
-
-    @property
-    def f1(self) -> Mapping[str, float]:
-        """By label."""
-
-    @property
-    def batch_statistics_accuracy(self) -> float:
-        """With BatchNorm's statistics re-estimated."""
-
-    @property
-    def validation_accuracy(self) -> Sequence[float]:
-        """After each epoch."""
+# The metrics of the list stand here too, where claims are written.
+__all__ = [
+    "ACCURACY",
+    "ANY",
+    "BALANCED_ACCURACY",
+    "BATCH_STATISTICS_ACCURACY",
+    "BRIER_SCORE",
+    "CALIBRATION_ERROR",
+    "LOSS",
+    "MACRO_F1",
+    "TOP_5_ACCURACY",
+    "Claim",
+    "Margin",
+    "Metric",
+    "Quantity",
+    "Reading",
+    "Scored",
+    "Unit",
+    "f1",
+    "f1_lead",
+    "score",
+    "validation_accuracy",
+]
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A number that a result holds.
+class Reading:
+    """A number read off a trial that is no listed metric, such as the F1 of one label.
 
     Attributes:
-        name: What tables call it.
-        of: Computes it; a function of a module or a `functools.partial` of one.
-        unit: `"percent"` of what counts from 0 to 1, whose differences are shown in points.
-        highest: What it can reach; None where there is no such bound.
+        name: Name in tables and sentences.
+        of: Function that computes the number from a result; a function of a module or a `functools.partial` of one.
+        unit: Unit of the number. `"percent"` is a share from 0 to 1, whose differences are shown in points.
+        highest: Highest possible value; None where there is none.
     """
 
     name: str
@@ -66,21 +69,9 @@ class Metric:
     unit: Unit = "number"
     highest: float | None = None
 
-
-def _accuracy(result: Scored) -> float:
-    return result.accuracy
-
-
-def _loss(result: Scored) -> float:
-    return result.loss
-
-
-def _macro_f1(result: Scored) -> float:
-    return result.macro_f1
-
-
-def _batch_statistics_accuracy(result: Scored) -> float:
-    return result.batch_statistics_accuracy
+    def value(self, scored: Scored) -> float:
+        """Value for a trial."""
+        return self.of(scored)
 
 
 def _f1(result: Scored, *, label: str) -> float:
@@ -95,25 +86,20 @@ def _validation_accuracy(result: Scored, *, epoch: int) -> float:
     return result.validation_accuracy[epoch - 1 if epoch > 0 else epoch]
 
 
-_share = partial(Metric, unit="percent", highest=1.0)
-
-ACCURACY = _share("accuracy", _accuracy)
-LOSS = Metric("loss", _loss)
-MACRO_F1 = _share("macro-F1", _macro_f1)
-BATCH_STATISTICS_ACCURACY = _share("accuracy with batch statistics", _batch_statistics_accuracy)
+_share = partial(Reading, unit="percent", highest=1.0)
 
 
-def f1(label: str) -> Metric:
+def f1(label: str) -> Reading:
     """F1 of one label."""
     return _share(f"F1 of {label}", partial(_f1, label=label))
 
 
-def f1_lead(label: str) -> Metric:
+def f1_lead(label: str) -> Reading:
     """F1 of one label less the highest F1 among the others."""
     return _share(f"lead in F1 of {label}", partial(_f1_lead, label=label))
 
 
-def validation_accuracy(epoch: int) -> Metric:
+def validation_accuracy(epoch: int) -> Reading:
     """Validation accuracy after an epoch, counted from 1, or from the last with -1."""
     name = "validation accuracy after the last epoch" if epoch == -1 else f"validation accuracy after epoch {epoch}"
     return _share(name, partial(_validation_accuracy, epoch=epoch))
@@ -121,11 +107,11 @@ def validation_accuracy(epoch: int) -> Metric:
 
 @dataclass(frozen=True)
 class Margin:
-    """How much a difference must amount to.
+    """The least difference that a claim asks for.
 
     Attributes:
-        value: In the metric's own unit; accuracy and F1 count from 0 to 1.
-        reason: Why this much.
+        value: Least difference in the metric's own unit; accuracy and F1 count from 0 to 1.
+        reason: Reason for the value.
     """
 
     value: float
@@ -137,13 +123,13 @@ ANY = Margin(0.0, "any difference that is more than the noise between seeds, whi
 
 @dataclass(frozen=True)
 class Quantity:
-    """A sum of scores: what a claim is about.
+    """A sum of scores, which claims compare.
 
     Attributes:
         terms: Factor, arm and metric of each score.
     """
 
-    terms: tuple[tuple[float, Arm, Metric], ...]
+    terms: tuple[tuple[float, Arm, Metric | Reading], ...]
 
     def __add__(self, other: Quantity) -> Quantity:
         return Quantity(self.terms + other.terms)
@@ -168,20 +154,21 @@ class Quantity:
 
     @property
     def unit(self) -> Unit:
-        """How it is shown: as a number, unless every term is a share."""
-        return "percent" if all(metric.unit == "percent" for _, _, metric in self.terms) else "number"
+        """Unit of all terms; `"number"` where they differ, `"percent"` without terms."""
+        units = {metric.unit for _, _, metric in self.terms} or {"percent"}
+        return units.pop() if len(units) == 1 else "number"
 
     @property
     def scale(self) -> float:
-        """What the variance of a score is multiplied by, were scores of all arms equally noisy and independent."""
-        factors: dict[tuple[Arm, Metric], float] = {}
+        """Variance of the sum in units of one score's, if the scores of all arms were equally noisy and independent."""
+        factors: dict[tuple[Arm, Metric | Reading], float] = {}
         for factor, arm, metric in self.terms:
             factors[arm, metric] = factors.get((arm, metric), 0.0) + factor
         return sum(factor**2 for factor in factors.values())
 
     @property
     def highest(self) -> float | None:
-        """What it can reach; None of a sum, and where the metric has no such bound."""
+        """Highest possible value; None for a sum, and where the metric has no such bound."""
         match self.terms:
             case ((1.0, _, metric),):
                 return metric.highest
@@ -189,23 +176,23 @@ class Quantity:
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of its terms."""
+        """Arms of the terms."""
         return tuple(arm for _, arm, _ in self.terms)
 
     def trials(self, seed: int) -> tuple[Trial, ...]:
-        """What it needs to be known for one seed."""
+        """Trials that its value for one seed rests on."""
         return tuple(arm.trial(seed) for _, arm, _ in self.terms)
 
     def value(self, result: Callable[[Trial], Scored], seed: int) -> float:
-        """Its value for one seed; NaN if one of the trials diverged."""
+        """Value for one seed; NaN where a trial diverged or lacks the score."""
         total = 0.0
         for factor, arm, metric in self.terms:
             outcome = result(arm.trial(seed))
-            total += factor * (math.nan if outcome.diverged else metric.of(outcome))
+            total += factor * (math.nan if outcome.diverged else metric.value(outcome))
         return total
 
     def __str__(self) -> str:
-        """Its terms, as a verdict names them."""
+        """Name the terms as verdicts do."""
         text = ""
         for factor, arm, metric in self.terms:
             sign = "- " if factor < 0 else "+ " if text else ""
@@ -214,7 +201,7 @@ class Quantity:
         return text or "0"
 
 
-def score(arm: Arm, metric: Metric = ACCURACY) -> Quantity:
+def score(arm: Arm, metric: Metric | Reading = ACCURACY) -> Quantity:
     """A metric of an arm, to be compared or subtracted."""
     return Quantity(((1.0, arm, metric),))
 
@@ -224,12 +211,12 @@ class Claim:
     """A comparison that should hold.
 
     Attributes:
-        left: What should be greater.
-        right: What it is compared with.
-        threshold: What the difference left - right should exceed.
+        left: Quantity that should be greater.
+        right: Quantity that it is compared with.
+        threshold: Value that the difference left - right should exceed.
         margin: The margin that the threshold comes from.
-        name: What reports call it.
-        statement: In a sentence.
+        name: Name in reports.
+        statement: The claim in a sentence.
     """
 
     left: Quantity
@@ -245,20 +232,20 @@ class Claim:
 
     @property
     def difference(self) -> Quantity:
-        """What is judged."""
+        """The quantity that is judged: left less right."""
         return self.left - self.right
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of both sides."""
+        """Arms of both sides."""
         return self.difference.arms
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to judge it."""
+        """Trials that the claim rests on."""
         return tuple(trial for seed in seeds for trial in self.difference.trials(seed))
 
     def on(self, metric: Metric) -> Claim | None:
-        """The same claim about another metric than accuracy; None where it is about something else than accuracy."""
+        """The claim on another metric, with the same margin; None where it is not about accuracy alone."""
         if any(term != ACCURACY for _, _, term in self.difference.terms):
             return None
 

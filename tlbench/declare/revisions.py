@@ -41,6 +41,8 @@ TRAINER = Revision(
         "train/device_arrays.py",
         "train/transfer.py",
         "networks/flows.py",
+        "networks/parts.py",
+        "declare/graphs.py",
         "machine/backends.py::device_scope",
         "machine/backends.py::compile_options",
         "machine/backends.py::thread_variables",

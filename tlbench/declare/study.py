@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import Arm, Random
+from tlbench.networks import parts
 
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Study:
         task: Task = EVERY_CLASS,
         frozen: Iterable[str] = (),
         recipe: Recipe | None = None,
+        transferred: Iterable[str] | None = None,
     ) -> Arm:
         """An arm that starts from the weights of another network, but for its head.
 
@@ -83,9 +85,22 @@ class Study:
             task: What it learns.
             frozen: Flows that training leaves alone.
             recipe: How it is trained; the study's unless given.
+            transferred: Parts and cuts whose weights are copied; the others are drawn anew. All parts unless given.
         """
         arm = self.random(label, task=task, frozen=frozen, recipe=recipe)
-        return replace(arm, initialisation=source or self.pretrained)
+        copied = None if transferred is None else frozenset(transferred)
+        return replace(arm, initialisation=source or self.pretrained, transferred=copied)
+
+    def up_to(self, name: str) -> tuple[str, ...]:
+        """Names of all parts from the input to the end of a part or a cut, to freeze or to transfer.
+
+        Args:
+            name: Name of a part, for instance `"entry"`, or of a cut, for instance `"block7"`.
+
+        Raises:
+            ConfigurationError: The network has no part and no cut of that name.
+        """
+        return parts.up_to(self.network, name)
 
     @property
     def flows(self) -> tuple[str, ...]:

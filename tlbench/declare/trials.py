@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tlbench.declare import revisions
 from tlbench.errors import ConfigurationError
+from tlbench.networks import parts
 
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ class Network(Hashable, Protocol):
 
     @property
     def flow_ends(self) -> Mapping[str, str]:
-        """Name of the last layer of each flow, in the order of the graph; what follows is the head."""
+        """Name of the last layer of each part, in the order of the graph; the head follows the last part.
+
+        A property `cuts`, which names finer ends in the same way, is optional: every part ends where a cut does.
+        """
 
     def build(self, classes: int, dtype: str = "float32") -> keras.Model:
         """A functional model from uint8 images (batch, H, W, 3) to probabilities (batch, classes)."""
@@ -129,9 +133,11 @@ class Trial:
         network: The architecture.
         initialisation: Where the first weights come from; a trial is the source that they are copied from.
             The head is always fresh.
-        frozen: Names of the flows that training leaves alone, their BatchNorm in inference mode.
+        frozen: Names of the parts and cuts that training leaves alone, their BatchNorm in inference mode.
         recipe: How it is trained.
         seed: Seeds fresh weights, the order of the images, and the split where each seed draws a split.
+        transferred: Names of the parts and cuts whose weights are copied from the source; the others are drawn anew.
+            None for all parts.
     """
 
     data: DataReference
@@ -141,15 +147,21 @@ class Trial:
     frozen: frozenset[str]
     recipe: Recipe
     seed: int
+    transferred: frozenset[str] | None = field(default=None, metadata={ADDED: True})
 
     def __post_init__(self) -> None:
-        unknown = self.frozen - set(self.network.flow_ends)
-        if unknown:
+        # Trials that mean the same are the same, however their parts and cuts are spelled.
+        object.__setattr__(self, "frozen", parts.canonical(self.network, self.frozen))
+        if self.transferred is None:
+            return
+        names = parts.canonical(self.network, self.transferred)
+        if not names or isinstance(self.initialisation, Random):
             msg = (
-                f"Only flows of the network can be frozen: {', '.join(self.network.flow_ends)}. "
-                f"Received: frozen={sorted(self.frozen)}"
+                "A trial transfers at least one part, from a source; start from random weights to transfer none. "
+                f"Received: transferred={sorted(names)}, initialisation={type(self.initialisation).__name__}"
             )
             raise ConfigurationError(msg)
+        object.__setattr__(self, "transferred", None if names == set(self.network.flow_ends) else names)
 
     @property
     def split(self) -> Split:
@@ -193,31 +205,7 @@ class Trial:
     @cached_property
     def description(self) -> dict[str, Any]:
         """The trial as JSON; a source stands there by its digest."""
-        return {field_.name: _json(getattr(self, field_.name)) for field_ in fields(self)}
-
-
-@dataclass(frozen=True)
-class Graph:
-    """What trials must share to share a compiled network.
-
-    Attributes:
-        network: The architecture.
-        labels: Number of its outputs.
-        frozen: Flows that training leaves alone.
-        optimizer: Keras' name of the optimizer.
-        precision: Keras dtype policy.
-    """
-
-    network: Network
-    labels: int
-    frozen: frozenset[str]
-    optimizer: str
-    precision: str
-
-    @classmethod
-    def of(cls, trial: Trial, labels: int) -> Graph:
-        """The graph of a trial whose task has so many labels."""
-        return cls(trial.network, labels, trial.frozen, trial.recipe.optimizer, trial.recipe.precision)
+        return _fields(self)
 
 
 @dataclass(frozen=True)
@@ -232,6 +220,7 @@ class Arm:
         initialisation: An arm is a source that shares the seed of each trial, a trial one that all seeds share.
         frozen: ...
         recipe: ...
+        transferred: ...
     """
 
     label: str = field(compare=False)
@@ -241,6 +230,7 @@ class Arm:
     initialisation: Random | ImageNet | Trial | Arm
     frozen: frozenset[str]
     recipe: Recipe
+    transferred: frozenset[str] | None = None
 
     def trial(self, seed: int) -> Trial:
         """The trial of this arm under one seed."""
@@ -253,7 +243,16 @@ class Arm:
             frozen=self.frozen,
             recipe=self.recipe,
             seed=seed,
+            transferred=self.transferred,
         )
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {
+        field_.name: _json(getattr(value, field_.name))
+        for field_ in fields(value)
+        if field_.compare and not (ADDED in field_.metadata and getattr(value, field_.name) == field_.default)
+    }
 
 
 def _json(value: Any) -> Any:
@@ -261,12 +260,7 @@ def _json(value: Any) -> Any:
         return {"trial": value.digest}
     if is_dataclass(value):
         # What does not tell values apart, such as a name, does not move a score either.
-        content = {
-            field_.name: _json(getattr(value, field_.name))
-            for field_ in fields(value)
-            if field_.compare and not (ADDED in field_.metadata and getattr(value, field_.name) == field_.default)
-        }
-        return {type(value).__name__: content}
+        return {type(value).__name__: _fields(value)}
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):

@@ -162,7 +162,7 @@ def run(
     step: str,
     *,
     accept: Collection[int] = (0,),
-    listen: Callable[[str], None] = lambda _line: None,
+    printed: Callable[[], None] = lambda: None,
 ) -> str:
     """Run Python in an environment; what it prints goes to `<step>.log` in the environment's folder.
 
@@ -171,7 +171,7 @@ def run(
         arguments: Of Python.
         step: What it is for.
         accept: Exit codes that are no failure.
-        listen: Is told each line of the output, errors included, as it comes.
+        printed: Called after each line of output, errors included.
 
     Returns:
         The output.
@@ -179,7 +179,7 @@ def run(
     Raises:
         EnvironmentFailure: It exits with another code.
     """
-    return _run([environment.python, *arguments], environment, step, accept, listen)
+    return _run([environment.python, *arguments], environment, step, accept, printed)
 
 
 # On a line of its own, the last.
@@ -209,7 +209,7 @@ def _run(
     environment: IsolatedEnvironment,
     step: str,
     accept: Collection[int] = (0,),
-    listen: Callable[[str], None] = lambda _line: None,
+    printed: Callable[[], None] = lambda: None,
 ) -> str:
     words = list(map(str, command))
     environment.folder.mkdir(parents=True, exist_ok=True)
@@ -232,7 +232,7 @@ def _run(
             for line in process.stdout or ():
                 file.write(line)
                 output.append(line)
-                listen(line.rstrip("\n"))
+                printed()
         except BaseException:
             # Ctrl-C, for one: what it has finished is kept, and nothing goes on behind the user's back.
             try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench.errors import ConfigurationError, EnvironmentFailure
+from tlbench.errors import ConfigurationError, EnvironmentFailure, StoreError
 from tlbench.hosts.isolation import Requirements, prepare, run
 from tlbench.judge.comparison import compare
+from tlbench.run import status
 from tlbench.store import baselines
 from tlbench.store.fingerprints import compare as compare_fingerprints
 from tlbench.store.fingerprints import read_file
@@ -68,14 +70,16 @@ class Suite:
             "--tlbench-report",
             str(environment.folder / "report"),
         ]
-        output = run(
-            environment, ["-P", "-m", "pytest", *self.arguments, *options], "run", accept=RAN, listen=self._progress
-        )
-        saved = re.findall(r"^Saved as (.+)$", output, re.MULTILINE)
-        if not saved:
+        path = environment.folder / "status.json"
+        path.unlink(missing_ok=True)
+        options += ["--tlbench-status", str(path)]
+        command = ["-P", "-m", "pytest", *self.arguments, *options]
+        output = run(environment, command, "run", accept=RAN, printed=self._progress(path))
+        reached = status.read(path)
+        if reached is None or reached.saved is None:
             log = environment.folder / "run.log"
             raise EnvironmentFailure(str(requirements), "run", log, f"no run was saved\n{output}")
-        return baselines.load(Path(saved[-1]))
+        return baselines.load(Path(reached.saved))
 
     def fingerprint(self, environment: IsolatedEnvironment) -> Fingerprint:
         """What the fixed network does in an environment.
@@ -89,9 +93,18 @@ class Suite:
         run(environment, ["-P", "-m", "tlbench", "fingerprint", "--save", path], "fingerprint")
         return read_file(path)
 
-    def _progress(self, line: str) -> None:
-        if re.match(r"\s*trial \d", line):
-            self.tell(line)
+    def _progress(self, path: Path) -> Callable[[], None]:
+        told = ""
+
+        def tell() -> None:
+            nonlocal told
+            with contextlib.suppress(StoreError):  # The end of the run tells of an unreadable file.
+                reached = status.read(path)
+                if reached is not None and reached.progress != told:
+                    told = reached.progress
+                    self.tell(f"  {told}")
+
+        return tell
 
 
 def upgrade(old: Requirements, new: Requirements, suite: Suite) -> Comparison:

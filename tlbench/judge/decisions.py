@@ -1,4 +1,4 @@
-"""The way to a verdict: its test, its level and its interval."""
+"""Test, level and interval that lead to a verdict."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Outcome = Literal["supported", "refuted", "inconclusive"]
 
 @dataclass(frozen=True)
 class Decision:
-    """How a verdict was come to, among other claims and other looks at growing numbers of seeds.
+    """The statistics behind a verdict, among other claims and other looks at growing numbers of seeds.
 
     Attributes:
-        p: Of the outcome's test, or of the nearer one where it is inconclusive, after Holm's correction; None where
-            there is none.
-        level: What it must not exceed at this look.
+        p: P-value of the outcome's test, or of the nearer test of an inconclusive claim, after Holm's correction; None
+            where there is no test.
+        level: Level that `p` must not exceed at this look.
         claims: Number of claims judged together.
         looks: Number of seeds at each look, as planned.
-        interval: Of the mean difference, each end at the level that Holm's procedure left to its test: wholly above the
-            threshold exactly where the claim is supported, not above it exactly where it is refuted. None where a run
-            diverged.
-        test_level: What the nearer test's own p-value was held against; `level` of a single claim.
+        interval: Interval of the mean difference, each end at the level that Holm's procedure left to its test: wholly
+            above the threshold exactly where the claim is supported, not above it exactly where it is refuted. None
+            where a seed has no difference.
+        test_level: Level that the nearer test's own p-value was compared with; equal to `level` for a single claim.
         against: Whether the nearer test is the one that refutes.
     """
 

@@ -7,18 +7,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from tlbench.declare.claims import MACRO_F1
 from tlbench.judge.decisions import Decision
 from tlbench.judge.verdicts import Evidence, Verdict
+from tlbench.scores.listed import METRICS
 from tlbench.scores.statistics import Estimate, holm, holm_levels, look_levels
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tlbench.declare.claims import Claim, Scored
+    from tlbench.declare.claims import Claim
     from tlbench.declare.trials import Trial
     from tlbench.judge.decisions import Outcome
+    from tlbench.scores.listed import Metric, Scored
     from tlbench.scores.statistics import Interval
 
 # The chance that any of a run's claims is supported, or that any is refuted, that should not be.
@@ -27,6 +28,8 @@ LEVEL = 0.05
 # Each look has so many times the seeds of the last: enough to make a difference, without paying for many looks.
 GROWTH = 1.5
 
+# Metrics on which claims about accuracy are judged as well.
+BESIDE_ACCURACY = tuple(metric for metric in METRICS if metric.beside_accuracy)
 
 REASONS: dict[Outcome, str] = {
     "supported": "the interval lies above the threshold",
@@ -54,6 +57,7 @@ def judge(
     seeds_at_looks: Sequence[int],
     train: Callable[[Iterable[Trial]], None] = lambda _trials: None,
     level: float = LEVEL,
+    beside: Sequence[Metric] = BESIDE_ACCURACY,
 ) -> list[Verdict]:
     """Verdicts on the claims of a run.
 
@@ -81,21 +85,27 @@ def judge(
     claim exceeds its threshold is no part of that: the lower end holds by itself, with
     the same probability, since the level that was applied is at most its look's share.
 
-    The same claims about macro-F1 are a family of their own, judged by the same rule on the same seeds.
+    Claims about accuracy are also judged on other metrics, by the same rule on the same seeds: the claims on one metric
+    are a family of their own, on which no outcome rests.
 
     Args:
         claims: All claims of the run, in any order.
-        result: Gives the result of a trial that has been trained.
+        result: Function that gives the result of a trained trial.
         seeds_at_looks: Number of seeds at each look, growing.
-        train: Is told what the next look needs.
-        level: For each direction.
+        train: Function that trains the trials of the next look.
+        level: Level of each direction.
+        beside: Metrics on which claims about accuracy are judged as well.
 
     Returns:
         A verdict for each claim.
     """
     family = _Family(dict(enumerate(claims)), tuple(seeds_at_looks))
-    on_f1 = {index: about_f1 for index, claim in enumerate(claims) if (about_f1 := claim.on(MACRO_F1))}
-    other = _Family(on_f1, family.looks)
+    others = {
+        metric.key: _Family(
+            {index: about for index, claim in enumerate(claims) if (about := claim.on(metric))}, family.looks
+        )
+        for metric in beside
+    }
     for count, share in zip(family.looks, look_levels(family.looks, level), strict=True):
         undecided = family.undecided
         if not undecided:
@@ -103,18 +113,25 @@ def judge(
         seeds = range(count)
         train(trial for index in undecided for trial in claims[index].trials(seeds))
         family.look(undecided, result, seeds, share)
-        other.look([index for index in other.undecided if index in undecided], result, seeds, share)
-    return [replace(family.verdicts[i], also=other.verdicts.get(i)) for i in range(len(claims))]
+        for other in others.values():
+            other.look([index for index in other.undecided if index in undecided], result, seeds, share)
+    return [
+        replace(
+            family.verdicts[index],
+            also={key: other.verdicts[index] for key, other in others.items() if index in other.verdicts},
+        )
+        for index in range(len(claims))
+    ]
 
 
 def estimates(samples: Sequence[Sequence[float]]) -> list[Estimate]:
-    """How well the mean difference of each of a run's claims is known: by its own seeds alone.
+    """Estimate the mean difference of each of a run's claims, by its own seeds alone.
 
     What claims have in common could be drawn upon (`tlbench.scores.statistics.moderate`), but breaks the level:
     `benchmarks/error_rates.py` counts it.
 
     Args:
-        samples: Differences by seed, two or more, of all claims that are judged together.
+        samples: Differences by seed, two or more, for each claim that is judged together with the others.
     """
     return [Estimate.of_its_own(sample) for sample in samples]
 
@@ -123,8 +140,8 @@ class _Family:
     """Claims that share a level.
 
     Attributes:
-        looks: Number of seeds at each.
-        verdicts: By the claims' keys, as of the last look.
+        looks: Number of seeds at each look.
+        verdicts: Verdicts of the last look, by the claims' keys.
     """
 
     def __init__(self, claims: Mapping[int, Claim], seeds_at_looks: tuple[int, ...]) -> None:
@@ -136,12 +153,12 @@ class _Family:
 
     @property
     def undecided(self) -> list[int]:
-        """Keys of the claims that more seeds may decide; none will decide one of which a run diverged."""
+        """Keys of the claims that more seeds may decide: not those with a seed that has no difference."""
         verdicts = self.verdicts
         return [
             key
             for key in self._claims
-            if key not in verdicts or (verdicts[key].inconclusive and not verdicts[key].evidence.diverged)
+            if key not in verdicts or (verdicts[key].inconclusive and not verdicts[key].evidence.unknown)
         ]
 
     def look(self, keys: Sequence[int], result: Callable[[Trial], Scored], seeds: Sequence[int], level: float) -> None:
@@ -164,7 +181,7 @@ class _Family:
             )
 
     def _estimates(self) -> dict[int, Estimate]:
-        """Of each claim that has two seeds or more."""
+        """Estimates of the claims that have two seeds or more."""
         samples = {
             key: tuple(evidence.differences.values()) for key, evidence in self._evidence.items() if evidence.estimable
         }
@@ -195,7 +212,10 @@ def _verdict(
         reason = "one seed says nothing of the noise between seeds"
         if evidence.diverged:
             reason = f"a run diverged under seed {', '.join(map(str, evidence.diverged))}"
-        return Verdict(claim, "inconclusive", reason, evidence, replace(decision, interval=evidence.interval))
+        elif evidence.lacking:
+            names = " or ".join(sorted({metric.name for _, _, metric in claim.difference.terms}))
+            reason = f"a trial has no {names} under seed {', '.join(map(str, evidence.lacking))}"
+        return Verdict(claim, "inconclusive", reason, evidence, replace(decision, interval=evidence.interval), {})
     nearer = min(corrected, key=lambda each: each.p)
     decision = replace(
         decision,
@@ -209,7 +229,7 @@ def _verdict(
     elif refuting.p <= decision.level:
         outcome = "refuted"
     interval = agreeing(estimate.interval(supporting.level, refuting.level), claim.threshold, outcome)
-    return Verdict(claim, outcome, REASONS[outcome], evidence, replace(decision, interval=interval))
+    return Verdict(claim, outcome, REASONS[outcome], evidence, replace(decision, interval=interval), {})
 
 
 def agreeing(interval: Interval, threshold: float, outcome: Outcome) -> Interval:

@@ -16,9 +16,10 @@ from tlbench.store.baselines import SavedClaim
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tlbench.declare.claims import Claim, Scored
+    from tlbench.declare.claims import Claim
     from tlbench.declare.trials import Trial
     from tlbench.judge.decisions import Decision, Outcome
+    from tlbench.scores.listed import Scored
     from tlbench.scores.statistics import Interval
     from tlbench.store.results import Result
 
@@ -28,14 +29,16 @@ class Evidence:
     """The scores that a claim is judged by.
 
     Attributes:
-        claim: What is judged.
-        left: The claim's left side by seed; NaN where a run diverged.
-        right: Its right side by seed.
+        claim: The claim to judge.
+        left: The claim's left side by seed; NaN where a run diverged or lacks the score.
+        right: The claim's right side by seed.
+        lacking: Seeds under which a trial lacks the score, though none diverged: the metric does not apply to its task.
     """
 
     claim: Claim
     left: Mapping[int, float]
     right: Mapping[int, float]
+    lacking: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, claim: Claim, result: Callable[[Trial], Scored], seeds: Sequence[int]) -> Evidence:
@@ -46,14 +49,17 @@ class Evidence:
 
         Args:
             claim: The claim to judge.
-            result: Gives the result of a trial.
-            seeds: At least one.
+            result: Function that gives the result of a trial.
+            seeds: Seeds, at least one.
         """
-        return cls(
-            claim,
-            {seed: claim.left.value(result, seed) for seed in seeds},
-            {seed: claim.right.value(result, seed) for seed in seeds},
+        left, right = ({seed: side.value(result, seed) for seed in seeds} for side in (claim.left, claim.right))
+        lacking = tuple(
+            seed
+            for seed in seeds
+            if math.isnan(left[seed] - right[seed])
+            and not any(result(trial).diverged for trial in claim.difference.trials(seed))
         )
+        return cls(claim, left, right, lacking)
 
     @cached_property
     def differences(self) -> Mapping[int, float]:
@@ -61,19 +67,24 @@ class Evidence:
         return {seed: self.left[seed] - self.right[seed] for seed in self.left}
 
     @property
+    def unknown(self) -> tuple[int, ...]:
+        """Seeds without a difference: a run diverged under them, or lacks the score."""
+        return tuple(seed for seed, difference in self.differences.items() if math.isnan(difference))
+
+    @property
     def diverged(self) -> tuple[int, ...]:
         """Seeds under which a run diverged."""
-        return tuple(seed for seed, difference in self.differences.items() if math.isnan(difference))
+        return tuple(seed for seed in self.unknown if seed not in self.lacking)
 
     @cached_property
     def interval(self) -> Interval | None:
-        """Of the mean difference by itself, at 90 %; None where a run diverged."""
-        return None if self.diverged else mean_interval(list(self.differences.values()), CONFIDENCE)
+        """90 % interval of the mean difference by itself; None where a seed has no difference."""
+        return None if self.unknown else mean_interval(list(self.differences.values()), CONFIDENCE)
 
     @property
     def estimable(self) -> bool:
-        """Whether it says how noisy the difference is: two seeds or more, of which none diverged."""
-        return not self.diverged and len(self.differences) > 1
+        """True of evidence that tells the noise of the difference: two seeds or more, each with a difference."""
+        return not self.unknown and len(self.differences) > 1
 
     @cached_property
     def p(self) -> float | None:
@@ -82,7 +93,7 @@ class Evidence:
 
     @cached_property
     def p_refuting(self) -> float | None:
-        """Likewise, that it is at most the threshold by chance."""
+        """One-sided p, by itself, that the difference is at most the threshold by chance; None as for `p`."""
         return self._p("less")
 
     def _p(self, alternative: Literal["greater", "less"]) -> float | None:
@@ -93,15 +104,16 @@ class Evidence:
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
-    """What results say of a claim.
+    """The judgement of a claim by results.
 
     Attributes:
-        claim: What was judged.
-        outcome: Supported, refuted, or neither.
-        reason: Why, in a phrase.
-        evidence: The scores it rests on.
-        decision: The level that was asked for.
-        also: The verdict on the same claim about macro-F1, where it is one about accuracy; no outcome rests on it.
+        claim: The claim that was judged.
+        outcome: Supported, refuted or inconclusive.
+        reason: Reason for the outcome, in a phrase.
+        evidence: Scores that the outcome rests on.
+        decision: Test, level and interval that led to the outcome.
+        also: Verdicts on the same claim about other metrics, by `tlbench.scores.listed.Metric.key`; empty unless the
+            claim is about accuracy. No outcome rests on them.
     """
 
     claim: Claim
@@ -109,38 +121,38 @@ class Verdict:
     reason: str
     evidence: Evidence
     decision: Decision
-    also: Verdict | None = None
+    also: dict[str, Verdict]
 
     @property
     def supported(self) -> bool:
-        """Whether the claim holds."""
+        """True where the claim holds."""
         return self.outcome == "supported"
 
     @property
     def inconclusive(self) -> bool:
-        """Whether the results do not tell."""
+        """True where the results do not decide the claim."""
         return self.outcome == "inconclusive"
 
     @property
     def differences(self) -> Mapping[int, float]:
-        """By seed; NaN where a run diverged."""
+        """Left less right by seed; NaN where a run diverged or lacks the score."""
         return self.evidence.differences
 
     @property
     def interval(self) -> Interval | None:
-        """That decides, see `Decision.interval`; None where a run diverged."""
+        """Interval that decides, see `Decision.interval`; None where a seed has no difference."""
         return self.decision.interval
 
     @property
     def p(self) -> float | None:
-        """That decides: one-sided, in favour of the outcome, after Holm's correction."""
+        """P-value that decides: one-sided, in favour of the outcome, after Holm's correction."""
         return self.decision.p
 
     @cached_property
     def seeds_needed(self) -> int | None:
-        """How many seeds would decide what is inconclusive, in four of five cases, if all is what it looks like.
+        """Seeds that would decide an inconclusive claim in four of five cases, if effect and noise are as estimated.
 
-        None where it is decided, where there is no `p`, or above 1,000.
+        None where the claim is decided, where there is no `p`, or above 1,000.
         """
         if self.decision.test_level is None or not self.inconclusive or not self.evidence.estimable:
             return None
@@ -148,7 +160,7 @@ class Verdict:
 
     @property
     def detail(self) -> str:
-        """What the verdict rests on, in a line."""
+        """Difference, interval, threshold and p, and the difference under each seed, in a line."""
         unit = self.claim.difference.unit
         seeds = ", ".join(f"{seed}: {shown_difference(value, unit)}" for seed, value in self.differences.items())
         return f"{self.effect}; by seed {seeds}"
@@ -166,13 +178,13 @@ class Verdict:
 
 
 def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | None = None) -> SavedClaim:
-    """What is kept of a verdict.
+    """The part of a verdict that saved runs keep.
 
     Args:
-        verdict: On a claim.
-        result: Gives the result of a trial that the verdict rests on; None where nobody asks for measurements.
+        verdict: Verdict on a claim.
+        result: Function that gives the result of a trial; None leaves out the measurements.
     """
-    diverged = verdict.evidence.diverged
+    unknown = verdict.evidence.unknown
 
     def measurement(trial: Trial) -> str:
         outcome = result(trial) if result is not None else None
@@ -183,11 +195,11 @@ def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | Non
         statement=verdict.claim.statement,
         threshold=verdict.claim.threshold,
         outcome=verdict.outcome,
-        differences={seed: value for seed, value in verdict.differences.items() if seed not in diverged},
+        differences={seed: value for seed, value in verdict.differences.items() if seed not in unknown},
         p=verdict.evidence.p,
         adjusted_p=verdict.decision.p,
         seeds_needed=verdict.seeds_needed,
-        on_macro_f1=saved_claim(verdict.also, result) if verdict.also else None,
+        also={key: saved_claim(other, result) for key, other in verdict.also.items()},
         measurements={
             seed: tuple(map(measurement, verdict.claim.difference.trials(seed)))
             for seed in verdict.differences

@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from tlbench.declare.claims import Unit
     from tlbench.judge.decisions import Decision, Outcome
+    from tlbench.scores.listed import Unit
+
+# Names of units after differences.
+UNITS: dict[Unit, str] = {"percent": " points", "nats": " nats", "number": ""}
 
 
 def in_words(decision: Decision, outcome: Outcome, threshold: float, unit: Unit, seeds_needed: int | None) -> str:
     """Difference, interval, threshold and p, in a line.
 
     Args:
-        decision: How it was come to.
-        outcome: Of it.
-        threshold: What the difference should exceed.
-        unit: Of the difference.
-        seeds_needed: How many may decide what is inconclusive; None where nothing tells, or too many would.
+        decision: Test, level and interval of the verdict.
+        outcome: Outcome of the verdict.
+        threshold: Value that the difference should exceed.
+        unit: Unit of the difference.
+        seeds_needed: Number of seeds that may decide an inconclusive claim; None where it is unknown or above 1,000.
     """
-    points = " points" if unit == "percent" else ""
     if decision.interval is None:
-        return f"should exceed {shown_difference(threshold, unit)}{points}"
-    mean = f"difference {shown_difference(decision.interval.mean, unit)}{points}"
+        return f"should exceed {shown_with_unit(threshold, unit)}"
+    mean = f"difference {shown_with_unit(decision.interval.mean, unit)}"
     if decision.p is None:
         return f"{mean}; should exceed {shown_difference(threshold, unit)}"
     low, high, bound = shown_interval(decision.interval.low, decision.interval.high, threshold, unit)
@@ -41,17 +43,22 @@ MOST_DECIMALS = 6
 
 
 def shown_difference(value: float, unit: Unit, more_decimals: int = 0) -> str:
-    """A difference with its sign, in points where the unit is percent: `+1.2`, else for instance `+0.012`.
+    """A difference with its sign, in points where the unit is percent: `+1.2`; otherwise for instance `+0.012`.
 
-    What rounds to zero is `0.0` or `0.000`, without a sign.
+    A value that rounds to zero is `0.0` or `0.000`, without a sign.
 
     Args:
-        value: In the scores' own unit.
-        unit: Of the scores.
-        more_decimals: How many more than usual.
+        value: Difference in the scores' own unit.
+        unit: Unit of the scores.
+        more_decimals: Number of decimals beyond the usual.
     """
     scale, digits = (100, 1) if unit == "percent" else (1, 3)
     return shown_signed(scale * value, digits + more_decimals)
+
+
+def shown_with_unit(value: float, unit: Unit) -> str:
+    """A difference with its sign and the name of its unit: `+1.2 points`, `+0.012 nats`, or `+0.012`."""
+    return f"{shown_difference(value, unit)}{UNITS[unit]}"
 
 
 def shown_signed(value: float, decimals: int) -> str:
@@ -63,14 +70,14 @@ def shown_signed(value: float, decimals: int) -> str:
 def shown_interval(low: float, high: float, threshold: float, unit: Unit) -> tuple[str, str, str]:
     """Both ends of an interval and the threshold that decides it, as `shown_difference` shows them.
 
-    They have as many decimals as it takes to see on which side of the threshold each end is: an interval that begins
-    just above does not seem to begin there.
+    All three have as many decimals as it takes to see on which side of the threshold each end is: an interval that
+    begins just above the threshold does not seem to begin there.
 
     Args:
         low: Lower end; may be minus infinity.
         high: Upper end; may be infinity.
-        threshold: Finite.
-        unit: Of the scores.
+        threshold: Finite value that the difference should exceed.
+        unit: Unit of the scores.
     """
     values = low, high, threshold
     for more_decimals in range(MOST_DECIMALS + 1):
@@ -85,8 +92,8 @@ def shown_p(value: float, level: float | None = None) -> str:
     """A p-value as verdicts show it, for instance `0.012`, or `< 0.001`.
 
     Args:
-        value: From 0 to 1.
-        level: What it must not exceed; it has more decimals where rounding would move it over that.
+        value: P-value, from 0 to 1.
+        level: Level of the test; more decimals are shown where rounding would move the p-value across it.
     """
     if value < 0.0005:
         return "< 0.001"

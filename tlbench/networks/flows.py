@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
 from tlbench.machine import backends
+from tlbench.networks import parts
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import keras
+
+    from tlbench.networks.parts import Divided
 
 
 def flows(model: keras.Model, ends: Mapping[str, str]) -> dict[str, tuple[keras.layers.Layer, ...]]:
@@ -45,6 +48,24 @@ def flows(model: keras.Model, ends: Mapping[str, str]) -> dict[str, tuple[keras.
         taken |= {id(layer) for layer in upstream}
     members["head"] = tuple(layer for layer in model.layers if id(layer) not in taken)
     return members
+
+
+def layers_of(model: keras.Model, network: Divided, names: Iterable[str]) -> tuple[keras.layers.Layer, ...]:
+    """The layers of some parts and cuts of a network, in the order of the graph.
+
+    Args:
+        model: Functional model of the network.
+        network: Network that names the parts and cuts.
+        names: Names of parts and cuts, which may overlap.
+
+    Raises:
+        ConfigurationError: The network has no such part or cut, or cannot be divided there.
+    """
+    wanted = set(names)
+    ends = parts.ends(network, wanted)
+    wanted = wanted if wanted <= ends.keys() else set(parts.pieces(network, wanted))
+    divided = flows(model, ends)
+    return tuple(layer for name in ends if name in wanted for layer in divided[name])
 
 
 def cut(model: keras.Model, end: str) -> tuple[keras.Model, keras.Model]:

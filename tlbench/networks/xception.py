@@ -81,6 +81,13 @@ class Xception:
             "exit": "avg_pool",
         }
 
+    @property
+    def cuts(self) -> dict[str, str]:
+        """The last layer of each module, in the order of the graph: `block1` to `block4` are the entry flow's."""
+        middle = {f"block{5 + module}": f"block{5 + module}_add" for module in range(self.middle_modules)}
+        entry = {"block1": "block1_conv2_act", **{name: f"{name}_add" for name in ("block2", "block3", "block4")}}
+        return entry | middle | {"block13": "block13_add", "block14": "avg_pool"}
+
     def build(self, classes: int, dtype: str = "float32") -> keras.Model:
         """Build the network with fresh weights.
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from tlbench.declare.graphs import Graph
 from tlbench.errors import ConfigurationError
-from tlbench.store.timings import StoredGraph, Timing
 
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tlbench.declare.trials import Trial
     from tlbench.machine.environment import Environment
     from tlbench.store.baselines import Run
+    from tlbench.store.timings import Timing
 
 # Of the stored trials of one size only the newest count: code and machine change.
 RECENT = 20
@@ -49,7 +50,7 @@ class Expected:
         at_most: Whether its graph was never timed, and this is what one with less frozen takes.
     """
 
-    graph: StoredGraph
+    graph: Graph
     seconds: float
     tracing_seconds: float
     at_most: bool
@@ -119,18 +120,18 @@ def predict(
         processes: How many train at once.
         startup_seconds: What a process takes until it can train.
     """
-    timed: defaultdict[StoredGraph, list[Timing]] = defaultdict(list)
+    timed: defaultdict[Graph, list[Timing]] = defaultdict(list)
     for timing in timings:
         timed[timing.graph].append(timing)
     histories = {graph: _History(of_graph) for graph, of_graph in timed.items()}
 
     expected: dict[str, Expected] = {}
-    used: set[StoredGraph] = set()
+    used: set[Graph] = set()
     for trial in trials:
         found = size(trial)
         if found is None or not found.training_images:
             continue
-        graph = StoredGraph.of(trial.description, found.labels)
+        graph = Graph.of(trial, found.labels)
         nearest = _nearest(graph, histories)
         if nearest is None:
             continue
@@ -294,7 +295,7 @@ def _scales(timings: Sequence[Timing]) -> dict[_Scale, _Typical]:
     }
 
 
-def _nearest(graph: StoredGraph, known: Iterable[StoredGraph]) -> StoredGraph | None:
+def _nearest(graph: Graph, known: Iterable[Graph]) -> Graph | None:
     # A graph with more frozen says nothing, since it may take any part of the time.
     candidates = [
         other

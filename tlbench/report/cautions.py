@@ -1,4 +1,4 @@
-"""What could fool a reader of a report: reasons to look twice before believing a verdict."""
+"""Reasons to look twice before believing a verdict."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import statistics
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from tlbench.scores.listed import ACCURACY, BATCH_STATISTICS_ACCURACY
 
 
 if TYPE_CHECKING:
@@ -29,10 +31,10 @@ class Caution:
     """A reason to look twice.
 
     Attributes:
-        kind: Of what kind.
-        text: What it is, and what may follow from it, in sentences.
-        claims: Names of the claims that it is about; empty where it is about all.
-        arms: Labels of the arms that it is about; likewise.
+        kind: Kind of caution.
+        text: The finding and its possible consequences, in sentences.
+        claims: Names of the claims concerned; empty where all are.
+        arms: Labels of the arms concerned; empty where all are.
     """
 
     kind: Kind
@@ -45,7 +47,7 @@ def cautions(report: Report) -> tuple[Caution, ...]:
     """All reasons that a report gives, at most one of each kind.
 
     Args:
-        report: What it says.
+        report: The report.
     """
     return tuple(
         caution
@@ -55,16 +57,17 @@ def cautions(report: Report) -> tuple[Caution, ...]:
 
 
 def lags(trial: TrialRecord) -> bool:
-    """Whether a trial tests badly since BatchNorm's moving statistics lag behind its weights.
+    """Tell a trial that tests badly because BatchNorm's moving statistics lag behind its weights.
 
-    Its training images are told apart, and so are its test images once the statistics are re-estimated; with the moving
-    ones they are not.
+    Such a trial classifies its training images well, and its test images too once the statistics are re-estimated, but
+    not with the moving statistics.
     """
     trained = next((accuracy for accuracy in reversed(trial.training_accuracy) if accuracy is not None), None)
-    if trained is None or trial.accuracy is None or trial.batch_statistics_accuracy is None:
+    tested, estimated_anew = (trial.scores.get(metric.key) for metric in (ACCURACY, BATCH_STATISTICS_ACCURACY))
+    if trained is None or tested is None or estimated_anew is None:
         return False
     # Shares of a few hundred images; what rounding makes of their difference is none.
-    return all(round(higher - trial.accuracy, 6) >= LAG for higher in (trained, trial.batch_statistics_accuracy))
+    return all(round(higher - tested, 6) >= LAG for higher in (trained, estimated_anew))
 
 
 def _stand_in(report: Report) -> Iterator[Caution]:

@@ -7,31 +7,34 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tabulate import tabulate
 
-from tlbench.judge.comparison import MEASURES
-from tlbench.judge.wording import shown_signed
+from tlbench.judge.wording import UNITS, shown_signed
 from tlbench.report import escaping
+from tlbench.scores.listed import METRICS
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tlbench.declare.claims import Unit
-    from tlbench.judge.comparison import ArmChange, Change, ClaimChange, Ratio
+    from tlbench.judge.changes import ArmChange, Change, ClaimChange, Ratio
     from tlbench.report.records import ComparisonRecord
+    from tlbench.scores.listed import Metric, Unit
 
-# In the order of their columns.
-METRICS = tuple(measure.metric for measure in MEASURES)
+# Metrics by which an arm regresses or improves.
+ALARMING = tuple(metric for metric in METRICS if metric.alarms)
+
+# Units of values in headings.
+IN_HEADINGS: dict[Unit, str] = {"percent": " (%)", "nats": " (nats)", "number": ""}
 
 # What a reader looks at first.
 ORDER = ("regressed", "changed verdict", "not measured", "improved", "not judged", "new", "missing", "same")
 
 
 def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = "simple") -> str:
-    """A comparison on a page: what differs, verdicts, arms, speed, and what it amounts to.
+    """A comparison as text: differing versions, verdicts, arms, speed, and a summary.
 
     Args:
-        comparison: Of two runs.
-        style: Of the tables; `"github"` is Markdown.
+        comparison: Comparison of two runs.
+        style: Style of the tables; `"github"` is Markdown.
     """
     how = "paired by seed" if comparison.paired else "of different seeds, unpaired"
     text = escaping.markdown if style == "github" else escaping.one_line
@@ -43,19 +46,29 @@ def describe(comparison: ComparisonRecord, style: Literal["simple", "github"] = 
 
 
 def tables(comparison: ComparisonRecord) -> list[tuple[str, tuple[str, ...], list[Sequence[str]]]]:
-    """A comparison's tables that hold anything: title, headings, and rows, what a reader looks at first above."""
-    arm_headings = ("arm", "status", *(metric.name for metric in METRICS), "trained by this run", "note")
+    """Tables of a comparison that are not empty: title, headings, and rows, the most pressing first."""
+    arm_headings = ("arm", "status", *map(_heading, ALARMING), "trained by this run", "note")
+    further = [
+        metric
+        for metric in METRICS
+        if not metric.alarms and any(_change(arm.changes.get(metric.key), metric.unit) for arm in comparison.arms)
+    ]
     found: list[tuple[str, tuple[str, ...], list[Sequence[str]]]] = [
         ("what differs", ("differs", "old", "new"), list(_versions(comparison))),
         ("claims", ("claim", "status", "verdict", "difference"), list(map(_claim, _sorted(comparison.claims)))),
         ("arms", arm_headings, list(map(_arm, _sorted(comparison.arms)))),
+        (
+            "further scores, by which no arm is called regressed or improved",
+            ("arm, further scores", *map(_heading, further)),
+            [_scores(arm, further) for arm in _sorted(comparison.arms)] if further else [],
+        ),
         ("speed and memory", ("speed and memory", "old", "new", "new / old"), list(map(_ratio, comparison.ratios))),
     ]
     return [table for table in found if table[2]]
 
 
 def summary(comparison: ComparisonRecord) -> list[str]:
-    """What it amounts to, in a line or a few."""
+    """Counts, failures and the outcome, a line each."""
     arms, claims = (_counts(changes) for changes in (comparison.arms, comparison.claims))
     lines = [f"arms: {arms or 'none in common'}; claims: {claims or 'none in common'}"]
     lines += [f"FAILED: {failure}" for failure in comparison.failures]
@@ -88,24 +101,37 @@ def _sorted(changes: Sequence[_T]) -> list[_T]:
     return sorted(changes, key=lambda change: ORDER.index(change.status))
 
 
+def _heading(metric: Metric) -> str:
+    return f"{metric.name}{IN_HEADINGS[metric.unit]}"
+
+
 def _claim(claim: ClaimChange) -> Sequence[str]:
+    change = _change(claim.change, claim.unit)
     verdicts = claim.old if claim.old == claim.new else f"{claim.old or '-'} -> {claim.new or '-'}"
     return (
         claim.name,
         claim.status,
         f"{verdicts}{f' ({claim.note})' if claim.note else ''}",
-        _change(claim.change, "number"),
+        f"{change}{UNITS[claim.unit]}" if change else "",
     )
 
 
 def _arm(arm: ArmChange) -> Sequence[str]:
-    cells = [_change(arm.changes[metric.name], metric.unit) if metric.name in arm.changes else "" for metric in METRICS]
+    cells = _cells(arm, ALARMING)
     measured = f"{arm.measured} of {arm.trials}" if arm.trials else ""
     return arm.label, arm.status, *cells, measured, arm.note
 
 
-def _change(change: Change, unit: Unit) -> str:
-    if change.old is None or change.new is None:
+def _scores(arm: ArmChange, metrics: Sequence[Metric]) -> Sequence[str]:
+    return arm.label, *_cells(arm, metrics)
+
+
+def _cells(arm: ArmChange, metrics: Sequence[Metric]) -> list[str]:
+    return [_change(arm.changes.get(metric.key), metric.unit) for metric in metrics]
+
+
+def _change(change: Change | None, unit: Unit) -> str:
+    if change is None or change.old is None or change.new is None:
         return ""
     scale, digits = (100, 1) if unit == "percent" else (1, 3)
     means = " -> ".join(shown_signed(mean * scale, digits).removeprefix("+") for mean in (change.old, change.new))

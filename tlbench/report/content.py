@@ -1,4 +1,4 @@
-"""What a report says, as plain values: `results.json`, of which pages, tables and figures are made."""
+"""A report as plain values: `results.json`, from which pages, tables and figures are made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # Also that of `results.schema.json`. 1 was of before trials were in it, 2 of before a claim had a unit.
 # 3: everything that the report is made of. 4: the interval that decides a claim, and what a comparison has measured.
-SCHEMA_VERSION = 4
+# 5: scores, and verdicts beside a claim's own, by metric.
+SCHEMA_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Report:
 
     Attributes:
         created: When it was made, in ISO 8601, UTC; the only thing that differs between two reports of one store.
-        tlbench_version: Of tlbench.
-        header: What decides the run, by name.
-        environments: What trials ran on; the first is that of the run.
+        tlbench_version: Version of tlbench.
+        header: Settings that decide the run, by name.
+        environments: Environments of the trials; the first is that of the run.
         notes: Sentences that a reader must know.
-        data: What captions say of the images: their name, and what they stand in for.
+        data: Sentence of captions about the images: their name, and the images that they stand in for.
         stand_in: Whether any of the images are a stand-in.
         tables: Filled.
         figures: Traced.
@@ -90,7 +91,7 @@ def load(path: Path) -> Report:
     """Read a `results.json`.
 
     Raises:
-        StoreError: It is missing, damaged, or was written by another version of tlbench.
+        StoreError: The file is missing, damaged, or was written by another version of tlbench.
     """
     import cattrs
 
@@ -100,12 +101,12 @@ def load(path: Path) -> Report:
         msg = f"The results {path} cannot be read; name a results.json or the store of a run. Received: {error}"
         raise StoreError(msg) from error
     version = content.pop("schema_version", None) if isinstance(content, dict) else None
-    if version in UPGRADES:
-        try:
+    try:
+        while version in UPGRADES:
             version = UPGRADES[version](content)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            msg = f"The results {path} are damaged; run the study again. Received: {error!r}"
-            raise StoreError(msg) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"The results {path} are damaged; run the study again. Received: {error!r}"
+        raise StoreError(msg) from error
     if version != SCHEMA_VERSION:
         told = "nothing" if version is None else repr(version)
         msg = (

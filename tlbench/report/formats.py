@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.judge.wording import shown_difference, shown_interval, shown_p, shown_signed
+from tlbench.judge.wording import shown_difference, shown_interval, shown_p, shown_signed, shown_with_unit
+from tlbench.scores.listed import METRICS
 
 
 if TYPE_CHECKING:
-    from tlbench.declare.claims import Unit
+    from collections.abc import Collection, Iterable
+
+    from tlbench.report.records import ClaimRecord
     from tlbench.report.tables import Cell, Column, FilledTable, Value
+    from tlbench.scores.listed import Metric, Unit
 
 OUTCOMES = ("supported", "refuted", "inconclusive")
 
@@ -25,7 +29,8 @@ def summary(cell: Cell | None, unit: Unit) -> str:
     if cell is None:
         return ""
     if cell.mean is None:
-        return "diverged" if cell.filled else "not run"
+        statuses = {value.status for value in cell.values}
+        return next((status for status in ("not run", "diverged") if status in statuses), "no score")
     text = shown(cell.mean, unit)
     if cell.half_width is not None:
         text += f" ±{100 * cell.half_width:.1f}" if unit == "percent" else f" ±{cell.half_width:.2f}"
@@ -51,8 +56,8 @@ def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tup
     """A column of a table as headings and cells: mean and interval, every seed, what was published, the difference.
 
     Args:
-        table: Whose column it is.
-        column: Which.
+        table: Table that has the column.
+        column: The column.
         every_seed: Whether to show each seed, where the column does.
     """
     cells = [row.cells.get(column.name) for row in table.rows]
@@ -74,8 +79,40 @@ def grid(table: FilledTable, *, every_seed: bool) -> tuple[list[str], list[tuple
 
 
 def signed(value: float | None, unit: Unit) -> str:
-    """A difference of a claim, in points where the unit is percent: `+1.2`, or `+0.012`."""
+    """A difference of a claim, in points where the unit is percent: `+1.2`, or `+0.012`; empty without a value."""
     return "" if value is None else shown_difference(value, unit)
+
+
+def with_unit(value: float | None, unit: Unit) -> str:
+    """A difference of a claim with the name of its unit: `+1.2 points`; empty without a value."""
+    return "" if value is None else shown_with_unit(value, unit)
+
+
+def score(value: float | None, unit: Unit) -> str:
+    """A score of a trial: `87.7%`, or `0.341`; empty without a value."""
+    if value is None:
+        return ""
+    return f"{value:.1%}" if unit == "percent" else f"{value:.3f}"
+
+
+def told_metrics(keys: Collection[str]) -> list[Metric]:
+    """Metrics to show, in the order of columns: those that alarm, and the others that have a value.
+
+    Args:
+        keys: Keys of the metrics that have a value.
+    """
+    return [metric for metric in METRICS if metric.alarms or metric.key in keys]
+
+
+def metrics_beside(records: Iterable[ClaimRecord]) -> list[Metric]:
+    """Metrics on which claims about accuracy were judged as well, in the order of columns."""
+    found = {key for record in records for key in record.also}
+    return [metric for metric in METRICS if metric.beside_accuracy or metric.key in found]
+
+
+def also(record: ClaimRecord) -> list[tuple[str, ClaimRecord]]:
+    """Verdicts on the same claim about other metrics, by the metric's name."""
+    return [(metric.name, record.also[metric.key]) for metric in METRICS if metric.key in record.also]
 
 
 def interval(low: float | None, high: float | None, threshold: float, unit: Unit) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 from tlbench.errors import StoreError
 from tlbench.report import content
 from tlbench.report.files import RESULTS
+from tlbench.scores.listed import METRICS
 from tlbench.store import store
 
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 # Numbers of each epoch, by the names of the record's fields.
 HISTORIES = ("validation_accuracy", "training_accuracy", "training_loss")
-# Scores on the test images, likewise.
-SCORES = ("accuracy", "loss", "macro_f1", "batch_statistics_accuracy")
+# Scores on the test images, by the metrics' keys.
+SCORES = tuple(metric.key for metric in METRICS)
 # Facts that the trials of an arm have in common.
 FACTS = ("data", "task", "network", "starts from", "frozen", "recipe")
 
@@ -84,10 +85,10 @@ class Frames:
         """A row for each trial, in the order of the plan.
 
         `digest`, `arm` (its first label) and `seed` name the trial. `status` is `"finished"` or `"diverged"`. The
-        scores on the test images are `accuracy`, `loss`, `macro_f1` and `batch_statistics_accuracy`; NaN where the
-        trial diverged. `seconds` is the wall time of the trial, `step_seconds` that of a step in the fastest epoch
-        after the first, NaN where there is one epoch. `source` is the digest of the trial that it started from. The
-        texts `data`, `task`, `network`, `starts_from`, `frozen`, `recipe` and `environment` describe it.
+        scores on the test images have a column for each of `tlbench.METRICS`, named by its key; NaN where the trial
+        diverged or has no such score. `seconds` is the wall time of the trial, `step_seconds` that of a step in the
+        fastest epoch after the first, NaN where there is one epoch. `source` is the digest of the trial that it started
+        from. The texts `data`, `task`, `network`, `starts_from`, `frozen`, `recipe` and `environment` describe it.
         """
         return _frame(TRIALS, (self._trial(arm, trial) for arm, trial in self._each()))
 
@@ -162,8 +163,9 @@ class Frames:
     def _trial(self, arm: ArmRecord, trial: TrialRecord) -> dict[str, Any]:
         facts = {fact.replace(" ", "_"): arm.facts.get(fact) for fact in FACTS}
         environment = str(self.report.environments[trial.environment])
-        values = {name: getattr(trial, name) for name in TRIALS if name not in {*facts, "arm", "environment"}}
-        return {**_named(arm, trial), **values, **facts, "environment": environment}
+        scores = {key: trial.scores.get(key) for key in SCORES}
+        values = {name: getattr(trial, name) for name in ("status", "seconds", "step_seconds", "source")}
+        return {**_named(arm, trial), **scores, **values, **facts, "environment": environment}
 
     def _predicted(self, folder: Path, arm: ArmRecord, trial: TrialRecord) -> Iterator[dict[str, Any]]:
         key = self.report.environments[trial.environment].key

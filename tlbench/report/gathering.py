@@ -1,11 +1,12 @@
-"""Gathers what a run has brought about into a report."""
+"""Gathers results, verdicts and comparisons into the records of a report."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tlbench.declare.trials import ImageNet
+from tlbench.networks import parts
 from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord, finite
 
 
@@ -51,7 +52,7 @@ def claim_record(verdict: Verdict) -> ClaimRecord:
         ),
         arms=tuple(dict.fromkeys(arm.label for arm in claim.arms)),
         trials=tuple(dict.fromkeys(trial.digest for trial in claim.trials(list(verdict.differences)))),
-        on_macro_f1=claim_record(verdict.also) if verdict.also else None,
+        also={key: claim_record(other) for key, other in verdict.also.items()},
         own_low=finite(own.low) if own else None,
         own_high=finite(own.high) if own else None,
         scale=claim.difference.scale,
@@ -65,8 +66,8 @@ def arm_records(
 
     Args:
         trials: In the order of the plan; those without a result are left out.
-        result: Gives a trial's result, or None.
-        labels: What arms are called, by `Trial.arm`.
+        result: Function that gives a trial's result, or None.
+        labels: Labels of arms, by `Trial.arm`.
     """
     grouped: defaultdict[str, list[tuple[Trial, Result]]] = defaultdict(list)
     for trial in trials:
@@ -93,8 +94,8 @@ def comparison_record(comparison: Comparison, fail_on: FailOn) -> ComparisonReco
     """A comparison as values of JSON.
 
     Args:
-        comparison: Of two runs.
-        fail_on: What makes it fail.
+        comparison: Comparison of two runs.
+        fail_on: Conditions under which it fails.
     """
     return ComparisonRecord(
         old=comparison.old.title,
@@ -119,12 +120,14 @@ def _facts(trial: Trial, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
         start = f"weights of {next(iter(labels.get(source.arm, ())), f'pretraining on {source.data.name}')}"
     else:
         start = "ImageNet weights" if isinstance(trial.initialisation, ImageNet) else "random weights"
+    if trial.transferred is not None:
+        start += f" in {'+'.join(parts.in_order(trial.network, trial.transferred))}; the rest drawn anew"
     return {
         "data": f"{trial.data.name}, digest {trial.data.digest[:12]}, {trial.data.split}",
         "task": f"{trial.task.name}: {_groups(trial)}",
         "network": str(trial.network),
         "starts from": start,
-        "frozen": "+".join(flow for flow in trial.network.flow_ends if flow in trial.frozen) or "nothing",
+        "frozen": "+".join(parts.in_order(trial.network, trial.frozen)) or "nothing",
         "recipe": str(recipe),
     }
 
@@ -135,21 +138,17 @@ def _groups(trial: Trial) -> str:
 
 
 def _trial_record(trial: Trial, result: Result, environment: int) -> TrialRecord:
-    scores: Any = None if result.diverged else result
     return TrialRecord(
         digest=trial.digest,
         seed=trial.seed,
         status=result.status,
-        accuracy=scores and scores.accuracy,
-        loss=scores and scores.loss,
-        macro_f1=scores and scores.macro_f1,
-        batch_statistics_accuracy=scores and scores.batch_statistics_accuracy,
-        f1=scores.f1 if scores else {},
+        scores=result.scores,
+        f1={} if result.diverged else result.f1,
         training_loss=tuple(map(finite, result.training_loss)),
         training_accuracy=tuple(map(finite, result.training_accuracy)),
         validation_accuracy=tuple(map(finite, result.validation_accuracy)),
         seconds=result.seconds,
-        step_seconds=result.scores.step_seconds,
+        step_seconds=result.summary.step_seconds,
         source=trial.source.digest if trial.source else None,
         environment=environment,
     )

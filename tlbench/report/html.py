@@ -12,6 +12,7 @@ from tlbench.report.cautions import cautions
 from tlbench.report.content import repeat_command
 from tlbench.report.drawing import INK
 from tlbench.report.gallery import caption
+from tlbench.scores.listed import ACCURACY
 
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from tlbench.declare.claims import Unit
     from tlbench.report.content import Report
     from tlbench.report.drawing import Picture
     from tlbench.report.figures import Drawn
     from tlbench.report.records import ArmRecord, ClaimRecord, TrialRecord
+    from tlbench.scores.listed import Unit
 
 _T = TypeVar("_T")
 
@@ -39,9 +40,9 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
     """The whole report.
 
     Args:
-        report: What it says.
+        report: The report.
         figures: All of its figures, in order.
-        pictures: What they look like, by name.
+        pictures: Drawings of the figures, by name.
     """
     trials = {
         trial.digest: _Place(trial, arm, f"arm-{number}", f"trial-{trial.digest[:16]}")
@@ -70,6 +71,9 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             about_tables=formats.ABOUT_TABLES,
             comparison=comparisons.tables(report.comparison) if report.comparison else None,
             comparison_summary=comparisons.summary(report.comparison) if report.comparison else (),
+            also=formats.also,
+            metrics=formats.told_metrics({key for trial in report.trials.values() for key in trial.scores}),
+            accuracy=ACCURACY.key,
             history=_history,
             repeat=repeat_command,
             p_value=formats.p_value,
@@ -80,13 +84,13 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a trial stands in the page.
+    """Place of a trial in the page.
 
     Attributes:
-        trial: Which.
-        arm: Whose it is.
-        arm_id: Of the arm's element.
-        id: Of the trial's.
+        trial: The trial.
+        arm: Arm of the trial.
+        arm_id: Identifier of the arm's element.
+        id: Identifier of the trial's element.
     """
 
     trial: TrialRecord
@@ -126,7 +130,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"share": _share, "signed": _signed, "decimal": _decimal}
+    environment.filters |= {"share": _share, "signed": _signed, "decimal": _decimal, "score": formats.score}
     return environment
 
 
@@ -139,7 +143,7 @@ def _share(value: float | None) -> str:
 
 
 def _signed(value: float | None, unit: Unit) -> str:
-    return formats.signed(value, unit)
+    return formats.with_unit(value, unit)
 
 
 def _decimal(value: float | None) -> str:

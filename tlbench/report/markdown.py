@@ -25,7 +25,7 @@ def page(report: Report, figures: Iterable[Drawn]) -> str:
     """The whole report.
 
     Args:
-        report: What it says.
+        report: The report.
         figures: All of its figures, each of which lies beside the page as a PNG.
     """
     facts = [f"- {escaped(name)}: {escaped(value)}" for name, value in report.header.items()]
@@ -51,17 +51,19 @@ def table(filled: FilledTable) -> str:
 
 def claims(records: Iterable[ClaimRecord]) -> str:
     """Verdicts as a table."""
+    records = tuple(records)
+    beside = formats.metrics_beside(records)
     headings = (
-        "claim", "verdict", "difference", "interval", "must exceed", "p", "on macro-F1",
+        "claim", "verdict", "difference", "interval", "must exceed", "p", *(f"on {metric.name}" for metric in beside),
     )  # fmt: skip
     rows = [
         (
             record.name,
             record.outcome,
-            formats.signed(record.effect, record.unit),
+            formats.with_unit(record.effect, record.unit),
             *formats.interval(record.low, record.high, record.threshold, record.unit),
             formats.p_value(record.adjusted_p, record.level),
-            record.on_macro_f1.outcome if record.on_macro_f1 else "",
+            *(record.also[metric.key].outcome if metric.key in record.also else "" for metric in beside),
         )
         for record in records
     ]

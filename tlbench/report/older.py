@@ -1,4 +1,4 @@
-"""Results of earlier schemas, brought to the present one; see `tlbench.report.content`."""
+"""Results of earlier schemas, brought to the present one step by step; see `tlbench.report.content`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from tlbench.judge.decisions import Decision
 from tlbench.judge.judging import REASONS, agreeing
 from tlbench.judge.wording import in_words
 from tlbench.scores.statistics import Estimate
+from tlbench.store.older import SCORES_OF_1
 
 
 def _of_3(content: dict[str, Any]) -> int:
-    """What schema 3 lacks: its intervals were those of each claim by itself, and it took all for measured."""
+    """Bring schema 3, whose intervals were those of each claim by itself and which took all for measured, to 4."""
     for claim in content.get("claims") or []:
         for each in filter(None, (claim, claim.get("on_macro_f1"))):
             each.update(own_low=each.get("low"), own_high=each.get("high"))
@@ -25,7 +26,7 @@ def _of_3(content: dict[str, Any]) -> int:
 
 
 def _as_it_decided(claim: dict[str, Any]) -> dict[str, Any]:
-    """The interval that goes with a claim's verdict, and what is told of both.
+    """The interval that goes with a claim's verdict, and the words on both.
 
     The level that Holm's procedure left to the nearer test follows from its p-values before and after the correction;
     the other test's is taken for that of the first step, which is the hardest: that end may be wider than it would be.
@@ -49,5 +50,25 @@ def _as_it_decided(claim: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _of_4(content: dict[str, Any]) -> int:
+    """Bring schema 4, in which each score and the verdict on macro-F1 were fields, to 5: mappings by metric."""
+    for claim in content.get("claims") or []:
+        about_f1 = claim.pop("on_macro_f1")
+        if about_f1 is not None:
+            del about_f1["on_macro_f1"]
+        claim["also"] = {} if about_f1 is None else {"macro_f1": about_f1 | {"also": {}}}
+    for arm in content.get("arms") or []:
+        for trial in arm["trials"]:
+            scores = {key: trial.pop(key) for key in SCORES_OF_1 if key in trial}
+            trial["scores"] = {key: value for key, value in scores.items() if value is not None}
+    if comparison := content.get("comparison"):
+        for change in comparison["arms"]:
+            change["changes"] = {_KEYS_OF_4.get(name, name): each for name, each in change["changes"].items()}
+    return 5
+
+
+# Keys of metrics that comparisons named otherwise.
+_KEYS_OF_4 = {"macro-F1": "macro_f1"}
+
 # From a schema that can still be read to the next.
-UPGRADES = {3: _of_3}
+UPGRADES = {3: _of_3, 4: _of_4}

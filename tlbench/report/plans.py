@@ -9,10 +9,12 @@ import numpy as np
 from tabulate import tabulate
 
 from tlbench.declare.trials import ImageNet
+from tlbench.networks import parts
+from tlbench.scores.listed import METRICS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from tlbench.declare.trials import Trial
     from tlbench.plan.forecast import Expected, Forecast
@@ -23,6 +25,7 @@ def describe(
     plan: Sequence[Trial],
     labels: Mapping[str, Sequence[str]],
     stored: Callable[[Trial], bool],
+    graph: Callable[[Trial], Hashable],
     forecast: Forecast | None = None,
 ) -> str:
     """A plan, a line for each trial, and what its trials share.
@@ -31,6 +34,7 @@ def describe(
         plan: In the order of training.
         labels: What the trial is called, by digest; a trial that serves several arms has several.
         stored: Whether a trial need not be trained.
+        graph: Gives the key under which a trial shares a compiled network.
         forecast: What those will take that must.
     """
     expected = forecast.expected if forecast else {}
@@ -41,6 +45,8 @@ def describe(
             start = f"trial {number[trial.source.digest]}"
         else:
             start = "ImageNet" if isinstance(trial.initialisation, ImageNet) else "random"
+        if trial.transferred is not None:
+            start += f" in {'+'.join(parts.in_order(trial.network, trial.transferred))}"
         names = labels.get(trial.digest, ["source"])
         lines.append(
             [
@@ -48,7 +54,7 @@ def describe(
                 names[0] + "".join(f"\n= {name}" for name in names[1:]),
                 trial.task.name,
                 start,
-                "+".join(flow for flow in trial.network.flow_ends if flow in trial.frozen) or "nothing",
+                "+".join(parts.in_order(trial.network, trial.frozen)) or "nothing",
                 f"{trial.recipe.learning_rate:g}",
                 trial.digest[:12],
                 "stored" if stored(trial) else _to_train(expected.get(trial.digest)),
@@ -57,10 +63,10 @@ def describe(
     headings = ["trial", "serves", "task", "starts from", "frozen", "rate", "digest", "state"]
     uses = sum(len(labels.get(trial.digest, ["source"])) for trial in plan)
     missing = sum(not stored(trial) for trial in plan)
-    kinds = len({(trial.network, trial.task, trial.frozen) for trial in plan})
+    networks = _number(len({graph(trial) for trial in plan}), "compiled network", "compiled networks")
     summary = (
         f"{len(plan)} trials serve {uses} uses; {len(plan) - missing} are stored, {missing} to train. "
-        f"They are of {kinds} kinds (network, task and frozen flows); those of a kind share a compiled network."
+        f"They share {networks}: one for each architecture, number of labels, frozen parts, optimizer and precision."
     )
     return f"{tabulate(lines, headings)}\n{summary}"
 
@@ -155,7 +161,9 @@ def describe_repetition(name: str, trial: Trial, result: Result, stored: Result 
 def _scores(result: Result) -> str:
     if result.diverged:
         return "diverged"
-    return f"accuracy {result.accuracy:.4f}, loss {result.loss:.4f}, macro-F1 {result.macro_f1:.4f}"
+    return ", ".join(
+        f"{metric.name} {result.scores[metric.key]:.4f}" for metric in METRICS if metric.key in result.scores
+    )
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:

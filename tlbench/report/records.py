@@ -6,19 +6,19 @@ import math
 
 from dataclasses import dataclass
 
-from tlbench.declare.claims import Unit
-from tlbench.judge.comparison import ArmChange, ClaimChange, Ratio
+from tlbench.judge.changes import ArmChange, ClaimChange, Ratio
+from tlbench.scores.listed import Unit
 
 
 @dataclass(frozen=True)
 class SeedScore:
-    """What a claim's sides are under one seed.
+    """The sides of a claim under one seed.
 
     Attributes:
-        seed: Which.
-        left: What should be greater; None where a run diverged.
-        right: What it is compared with; likewise.
-        difference: Left less right; likewise.
+        seed: Seed of the trials.
+        left: Value that should be greater; None where a run diverged or lacks the score.
+        right: Value that it is compared with; None where a run diverged or lacks the score.
+        difference: Left less right; None where either side is None.
     """
 
     seed: int
@@ -32,34 +32,36 @@ class ClaimRecord:
     """A claim and the verdict on it.
 
     Attributes:
-        name: See `tlbench.declare.claims.Claim`, as the next two.
-        statement: ...
-        threshold: ...
-        margin_reason: Why the threshold is what it is.
-        left: What should be greater, in words.
-        right: What it is compared with, in words.
-        unit: Of both sides and what follows from them: `"percent"` where they are made of shares from 0 to 1.
-        ceiling: What both sides can reach; None where there is no such bound.
+        name: Name of the claim.
+        statement: The claim in a sentence.
+        threshold: Value that the difference should exceed.
+        margin_reason: Reason for the threshold.
+        left: Quantity that should be greater, in words.
+        right: Quantity that it is compared with, in words.
+        unit: Unit of both sides, of the difference, its interval and the threshold. `"percent"` is a share, whose
+            numbers here are from 0 to 1: 0.037 is 3.7 points.
+        ceiling: Highest possible value of both sides; None where there is none.
         outcome: Supported, refuted or inconclusive.
-        reason: Why, in a phrase.
+        reason: Reason for the outcome, in a phrase.
         sentence: Difference, interval, threshold and p, in a line.
         effect: Mean difference; None where a run diverged.
-        low: Lower end of the interval that decides, see `tlbench.declare.claims.Decision`; None where it has none.
-        high: Upper end.
-        confidence: Of the interval.
-        p: One-sided, by itself, that the difference exceeds the threshold by chance; None where there is none.
-        adjusted_p: That decides: of the outcome's test, after Holm's correction among all claims of the run.
-        level: What that must not exceed.
+        low: Lower end of the interval that decides, see `tlbench.judge.decisions.Decision`; None where it has none.
+        high: Upper end of the interval that decides; None where it has none.
+        confidence: Confidence of the interval that decides.
+        p: One-sided p-value of the claim by itself; None where there is no test.
+        adjusted_p: P-value that decides: of the outcome's test, after Holm's correction among all claims of the run.
+        level: Level that the p-value that decides must not exceed.
         claims: Number of claims judged together.
         looks: Number of seeds at each look, as planned.
-        seeds_needed: How many may decide it; None where it is decided, or nothing tells.
-        seeds: Scores under each.
-        arms: Labels of those it is about.
-        trials: Digests of those it rests on.
-        on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
+        seeds_needed: Number of seeds that may decide it; None where it is decided, or the number is unknown.
+        seeds: Sides of the claim under each seed.
+        arms: Labels of the arms that it is about.
+        trials: Digests of the trials that it rests on.
+        also: Verdicts on the same claim about other metrics, by `tlbench.scores.listed.Metric.key`; empty unless the
+            claim is about accuracy.
         own_low: Lower end of Student's 90 % interval of the claim by itself; None where it has none.
-        own_high: Upper end.
-        scale: Of the noise of its difference, see `tlbench.declare.claims.Quantity`.
+        own_high: Upper end of that interval; None where it has none.
+        scale: Scale of the noise of its difference, see `tlbench.declare.claims.Quantity.scale`.
     """
 
     name: str
@@ -86,7 +88,7 @@ class ClaimRecord:
     seeds: tuple[SeedScore, ...]
     arms: tuple[str, ...]
     trials: tuple[str, ...]
-    on_macro_f1: ClaimRecord | None
+    also: dict[str, ClaimRecord]
     own_low: float | None = None
     own_high: float | None = None
     scale: float = 2.0
@@ -94,22 +96,20 @@ class ClaimRecord:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial and what it left.
+    """A trial and its scores.
 
     Attributes:
-        digest: See `tlbench.declare.trials.Trial`.
-        seed: ...
+        digest: Digest of the trial, see `tlbench.declare.trials.Trial`.
+        seed: Seed of the trial.
         status: Finished or diverged.
-        accuracy: On the test images; None where it diverged, as the next four.
-        loss: In nats.
-        macro_f1: ...
-        batch_statistics_accuracy: With BatchNorm's statistics re-estimated.
-        f1: By label; empty where it diverged.
-        training_loss: Of each epoch, as Keras reports it; None where it is no number, as the next two.
-        training_accuracy: Likewise.
-        validation_accuracy: After each epoch.
-        seconds: Wall time.
-        step_seconds: Of a step, in the fastest epoch but the first.
+        scores: Scores on the test images, by `tlbench.scores.listed.Metric.key`; empty where the trial diverged. A
+            metric is absent where it does not apply, and where the tlbench that wrote the results did not know it.
+        f1: F1 by label; empty where the trial diverged.
+        training_loss: Training loss of each epoch, as Keras reports it; None where it is not finite.
+        training_accuracy: Training accuracy of each epoch, as Keras reports it; None where it is not finite.
+        validation_accuracy: Validation accuracy after each epoch; None where it is not finite.
+        seconds: Wall time of the trial.
+        step_seconds: Wall time of a step, in the fastest epoch after the first.
         source: Digest of the trial it started from; None where it started from none.
         environment: Index in the report's environments.
     """
@@ -117,10 +117,7 @@ class TrialRecord:
     digest: str
     seed: int
     status: str
-    accuracy: float | None
-    loss: float | None
-    macro_f1: float | None
-    batch_statistics_accuracy: float | None
+    scores: dict[str, float]
     f1: dict[str, float]
     training_loss: tuple[float | None, ...]
     training_accuracy: tuple[float | None, ...]
@@ -136,9 +133,9 @@ class ArmRecord:
     """The trials of an arm, or of a source.
 
     Attributes:
-        labels: What tables and claims call it; the first is shown.
-        facts: What its trials have in common, by name, in words: data, task, network, start, frozen flows, recipe.
-        trials: By seed, in order.
+        labels: Labels in tables and claims; the first is shown.
+        facts: Common facts of the trials in words, by name: data, task, network, start, frozen flows, recipe.
+        trials: Trials of the arm, in the order of their seeds.
     """
 
     labels: tuple[str, ...]
@@ -148,20 +145,20 @@ class ArmRecord:
 
 @dataclass(frozen=True)
 class ComparisonRecord:
-    """This run, held against a saved one; see `tlbench.judge.comparison.Comparison`.
+    """The comparison of this run with a saved one; see `tlbench.judge.comparison.Comparison`.
 
     Attributes:
         old: Name, date and versions of the older run, in a line.
-        new: Of the newer one.
-        paired: ...
-        versions: ...
-        arms: ...
-        claims: ...
-        ratios: ...
-        numerics: What the fingerprints say; None where a run has none.
-        fail_on: What makes the comparison fail.
-        failures: Why it fails, a sentence each.
-        unmeasured: What was not measured, though asked for, a sentence each.
+        new: Name, date and versions of the newer run, in a line.
+        paired: Whether scores are compared seed by seed.
+        versions: Differences of packages, flags and machine: name, old and new value; None where a run has none.
+        arms: Changes of the mean of all arms, then of each arm.
+        claims: Changes of the claims of either run.
+        ratios: Changes of times, rates and memory.
+        numerics: Agreement of the fingerprints, in words; None where a run has none.
+        fail_on: Conditions under which the comparison fails, in words.
+        failures: Reasons why it fails, a sentence each.
+        unmeasured: Quantities that were asked for and not measured, a sentence each.
         outcome: Passed, failed or not measured.
         trials: Accuracy of each trial that both runs have.
     """
@@ -186,10 +183,10 @@ class TrialChange:
     """A trial of both runs.
 
     Attributes:
-        arm: Label of its arm.
-        seed: Of the trial.
+        arm: Label of the arm.
+        seed: Seed of the trial.
         old: Accuracy in the older run.
-        new: In the newer one.
+        new: Accuracy in the newer run.
     """
 
     arm: str
@@ -199,5 +196,5 @@ class TrialChange:
 
 
 def finite(value: float) -> float | None:
-    """A number, or None where it is none."""
+    """The number, or None where it is not finite."""
     return value if math.isfinite(value) else None

@@ -9,18 +9,19 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tlbench.declare.claims import Unit
+from tlbench.scores.listed import Unit
 from tlbench.scores.statistics import CONFIDENCE, mean_interval
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tlbench.declare.claims import Quantity
+    from tlbench.declare.claims import Quantity, Reading
     from tlbench.declare.trials import Arm, Trial
+    from tlbench.scores.listed import Metric
     from tlbench.store.results import Result
 
-Status = Literal["finished", "diverged", "not run"]
+Status = Literal["finished", "diverged", "no score", "not run"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Column:
     """A column of a table.
 
     Attributes:
-        name: Its heading.
-        unit: `"percent"` shows 0.5 as 50.0 %, `"number"` as 0.50.
+        name: Heading of the column.
+        unit: Unit of the values: `"percent"` shows 0.5 as 50.0 %, others as 0.50.
         every_seed: Whether to show each seed beside the mean, where there is room.
     """
 
@@ -37,15 +38,20 @@ class Column:
     unit: Unit = "percent"
     every_seed: bool = True
 
+    @classmethod
+    def of(cls, metric: Metric | Reading, *, every_seed: bool = True) -> Column:
+        """The column of a metric, under its name and in its unit."""
+        return cls(metric.name, metric.unit, every_seed)
+
 
 @dataclass(frozen=True)
 class Row:
     """A row of a table.
 
     Attributes:
-        label: Its heading.
-        cells: What is measured, by column.
-        published: What the study printed, by column, as printed.
+        label: Heading of the row.
+        cells: Quantities that are measured, by column.
+        published: Values that the study printed, by column, as printed.
     """
 
     label: str
@@ -59,10 +65,10 @@ class Table:
 
     Attributes:
         name: For instance `"Table 1"`.
-        title: What it shows, in a line.
-        row_heading: What the rows are.
-        columns: In order.
-        rows: In order.
+        title: Contents of the table, in a line.
+        row_heading: Heading of the rows' labels.
+        columns: Columns, in order.
+        rows: Rows, in order.
         published_by: Heading of the published figures.
         notes: Sentences below it.
     """
@@ -77,11 +83,11 @@ class Table:
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of its cells."""
+        """Arms of the cells."""
         return tuple(arm for row in self.rows for cell in row.cells.values() for arm in cell.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to fill it."""
+        """Trials that the cells rest on."""
         return tuple(
             trial for row in self.rows for seed in seeds for cell in row.cells.values() for trial in cell.trials(seed)
         )
@@ -89,12 +95,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Value:
-    """What a quantity is under one seed.
+    """The value of a quantity under one seed.
 
     Attributes:
-        seed: Which.
-        status: Whether it has been run, and whether any of its runs diverged.
-        number: Its value; None unless it finished.
+        seed: Seed of the trials.
+        status: Finished; diverged, where any trial did; no score, where a metric does not apply to a trial's task; or
+            not run.
+        number: The value; None unless finished.
     """
 
     seed: int
@@ -106,24 +113,27 @@ class Value:
         """A quantity's value, as far as there are results.
 
         Args:
-            quantity: What is measured.
-            result: Gives a trial's result, or None where there is none.
-            seed: Of its trials.
+            quantity: The quantity.
+            result: Function that gives a trial's result, or None where there is none.
+            seed: Seed of the trials.
         """
         results = {trial.digest: result(trial) for trial in quantity.trials(seed)}
         if any(outcome is None for outcome in results.values()):
             return cls(seed, "not run", None)
         number = quantity.value(lambda trial: results[trial.digest], seed)  # type: ignore[arg-type, return-value]
-        return cls(seed, "finished", number) if math.isfinite(number) else cls(seed, "diverged", None)
+        if math.isfinite(number):
+            return cls(seed, "finished", number)
+        diverged = any(outcome is not None and outcome.diverged for outcome in results.values())
+        return cls(seed, "diverged" if diverged else "no score", None)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a quantity is under every seed, beside what was published.
+    """The values of a quantity under every seed, beside the published value.
 
     Attributes:
-        values: One for each seed.
-        published: As printed; None where nothing was.
+        values: A value for each seed.
+        published: Published value as printed; None where there is none.
     """
 
     values: tuple[Value, ...]
@@ -147,17 +157,17 @@ class Cell:
 
     @property
     def filled(self) -> bool:
-        """Whether every seed has been run."""
+        """True where every seed has been run."""
         return all(value.status != "not run" for value in self.values)
 
     @property
     def mean(self) -> float | None:
-        """Of the numbers; None where there are none."""
+        """Mean of the numbers; None where there are none."""
         return statistics.fmean(self.numbers) if self.numbers else None
 
     @property
     def half_width(self) -> float | None:
-        """Of Student's 90 % interval of the mean over seeds; None for less than two numbers."""
+        """Half the width of Student's 90 % interval of the mean over seeds; None for less than two numbers."""
         if len(self.numbers) < 2:
             return None
         interval = mean_interval(self.numbers, CONFIDENCE)
@@ -165,12 +175,12 @@ class Cell:
 
     @property
     def published_number(self) -> float | None:
-        """What was printed as a number, percent as hundredths; None where more was printed than a number."""
+        """Published value as a number, percent as hundredths; None where more was printed than a number."""
         return number(self.published)
 
     @property
     def difference(self) -> float | None:
-        """Mean less what was published; None where either is missing."""
+        """Mean less the published value; None where either is missing."""
         if self.mean is None or self.published_number is None:
             return None
         return self.mean - self.published_number
@@ -191,8 +201,8 @@ class FilledRow:
     """A row with its values.
 
     Attributes:
-        label: Its heading.
-        cells: By column; a column that does not apply is missing.
+        label: Heading of the row.
+        cells: Cells by column; a column that does not apply is missing.
     """
 
     label: str
@@ -213,11 +223,11 @@ class FilledTable:
 
     @property
     def filled(self) -> bool:
-        """Whether every cell has a value or has diverged under every seed."""
+        """True where every cell has been run under every seed."""
         return all(cell.filled for row in self.rows for cell in row.cells.values())
 
     def has_published(self, column: Column) -> bool:
-        """Whether anything was published of a column."""
+        """Tell a column of which any value was published."""
         return any(row.cells[column.name].published is not None for row in self.rows if column.name in row.cells)
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -242,9 +252,9 @@ def fill(table: Table, result: Callable[[Trial], Result | None], seeds: Sequence
     """Fill a table with the results there are.
 
     Args:
-        table: What to fill.
-        result: Gives a trial's result, or None where there is none.
-        seeds: Of the values.
+        table: The table to fill.
+        result: Function that gives a trial's result, or None where there is none.
+        seeds: Seeds of the values.
     """
     return FilledTable(
         name=table.name,

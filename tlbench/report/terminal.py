@@ -27,13 +27,16 @@ LEAST_LABEL_WIDTH = 12
 
 INDENT = 13
 
+# Width that tabulate adds to every heading.
+HEADING_PADDING = 2
+
 
 def table(filled: FilledTable, width: int) -> str:
     """A table in no more columns than there are: without every seed, in several parts, with long labels wrapped.
 
     Args:
         filled: The table.
-        width: Of the terminal, in characters.
+        width: Width of the terminal, in characters.
     """
     labels = (one_line(filled.row_heading), [one_line(row.label) for row in filled.rows])
     groups = [formats.columns(filled, column, every_seed=True) for column in filled.columns]
@@ -45,18 +48,17 @@ def table(filled: FilledTable, width: int) -> str:
 
 
 def figure(drawn: Drawn, width: int) -> str:
-    """What a figure shows, in lines."""
+    """A figure in words, in lines that fit."""
     return "\n".join(wrapped(line, width, "  ") for line in drawn.text().splitlines())
 
 
 def claim(record: ClaimRecord, width: int) -> str:
     """A verdict and what it rests on, but for the outcome, which stands before it."""
     seeds = ", ".join(
-        f"{seed.seed}: " + (formats.signed(seed.difference, record.unit) or "diverged") for seed in record.seeds
+        f"{seed.seed}: " + (formats.signed(seed.difference, record.unit) or "no score") for seed in record.seeds
     )
     lines = [f"{record.name}: {record.statement}", f"{record.sentence}; by seed {seeds}"]
-    if record.on_macro_f1:
-        lines.append(f"on macro-F1 {record.on_macro_f1.outcome}: {record.on_macro_f1.sentence}")
+    lines += [f"on {name} {other.outcome}: {other.sentence}" for name, other in formats.also(record)]
     filled = "\n".join(wrapped(line, width - INDENT) for line in lines)
     return textwrap.indent(filled, " " * INDENT)[INDENT:]
 
@@ -65,9 +67,9 @@ def slowest(report: Report, width: int, count: int = 3) -> Iterator[str]:
     """The trials that took longest, whenever they were trained.
 
     Args:
-        report: With all trials.
-        width: Of the terminal.
-        count: How many.
+        report: Report with all trials.
+        width: Width of the terminal.
+        count: Number of trials.
     """
     trials = [(arm, trial) for arm in report.arms for trial in arm.trials]
     for arm, trial in sorted(trials, key=lambda pair: -pair[1].seconds)[:count]:
@@ -79,7 +81,7 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
 
     Args:
         text: Without line breaks.
-        width: Of the terminal.
+        width: Width of the terminal.
         indent: Before all but the first of the lines that it becomes.
     """
     return textwrap.fill(one_line(text), max(width, 20), subsequent_indent=indent, break_on_hyphens=False)
@@ -90,7 +92,7 @@ def cut(text: str, width: int) -> str:
 
     Args:
         text: Without line breaks.
-        width: Of the terminal.
+        width: Width of the terminal.
     """
     text = one_line(text)
     if wcswidth(text) <= width:
@@ -128,7 +130,7 @@ def _lines(columns: Sequence[_Column], width: int | None = None) -> str:
     if width is None or _width(text) <= width:
         return text
     # Labels and what was printed may be of any length; each gives way by as much as is needed.
-    widest = [max(map(wcswidth, (heading, *cells))) for heading, cells in columns]
+    widest = [max(HEADING_PADDING + wcswidth(heading), *map(wcswidth, cells), 0) for heading, cells in columns]
     limits = list(widest)
     while sum(limits) + 2 * (len(limits) - 1) > width and max(limits) > LEAST_LABEL_WIDTH:
         limits[limits.index(max(limits))] -= 1

@@ -1,76 +1,260 @@
-"""What a user can ask for, checked before anything is read."""
+"""The options of a run: one list for pytest's command line, its ini settings, the command `tlbench` and the reference.
+
+To add an option, add a line to `OPTIONS` and an attribute of the same name to `Options`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tlbench.errors import ConfigurationError
 from tlbench.machine import environment
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.declare.profiles import Profile
     from tlbench.judge.comparison import FailOn
 
+Kind = Literal["flag", "text", "number", "path", "choice"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of pytest's command line, which is an ini setting too.
+
+    Attributes:
+        name: Name on the command line.
+        help: Text for `--help` and the reference.
+        kind: Kind of its value; a path in an ini file is relative to that file.
+        default: Value of the ini setting where nothing is given.
+        metavar: Placeholder of the value in `--help`; None for a flag.
+        choices: Allowed values of a choice.
+    """
+
+    name: str
+    help: str
+    kind: Kind = "text"
+    default: str = ""
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def ini(self) -> str:
+        """Name of the ini setting, for instance `tlbench_seeds`."""
+        return "tlbench_gpu" if self.name == "--gpu" else self.name.removeprefix("--").replace("-", "_")
+
+    @property
+    def field(self) -> str:
+        """Name of the attribute of `Options`, for instance `seeds`."""
+        return self.ini.removeprefix("tlbench_")
+
+    def convert(self, given: Any, base: Path) -> Any:
+        """Convert a value of the command line or an ini file; an empty text is None.
+
+        Args:
+            given: The value as pytest gives it: a boolean for a flag, otherwise text.
+            base: Folder to which a path is relative.
+
+        Raises:
+            ConfigurationError: The value is no whole number, or none of the choices.
+        """
+        if self.kind == "flag":
+            return bool(given)
+        if not given:
+            return None
+        if self.kind == "path":
+            return base / Path(given).expanduser()
+        if self.kind == "number":
+            try:
+                return int(given)
+            except ValueError:
+                msg = f"{self.name} must be a whole number. Received: {given!r}"
+                raise ConfigurationError(msg) from None
+        if self.kind == "choice" and given not in self.choices:
+            msg = f"{self.name} must be {' or '.join(self.choices)}. Received: {given!r}"
+            raise ConfigurationError(msg)
+        return given
+
+
+OPTIONS = (
+    Option("--gpu", "Train on a GPU, by default with the profile poster; never falls back to the CPU.", "flag"),
+    Option(
+        "--tlbench-profile",
+        "Sizes of the study: miniature (drawn images, CPU, minutes; the default), thumbnail (your images at 32 px, "
+        "CPU; the default with --tlbench-data) or poster (full size; the default with --gpu).",
+        metavar="{miniature,thumbnail,poster}",
+    ),
+    Option(
+        "--tlbench-data",
+        "Image folder or archive (zip, tar) with one folder for each class. Without this option, a profile that needs "
+        "Natural Images downloads the data set.",
+        "path",
+        metavar="PATH",
+    ),
+    Option(
+        "--tlbench-source",
+        "Source of transferred weights: embedded (a network trained on drawn images), imagenet (profile poster), or an "
+        "image folder or archive to train a network on.",
+        metavar="PATH",
+    ),
+    Option(
+        "--tlbench-weights", "Keras' published file of ImageNet weights, instead of its cache.", "path", metavar="FILE"
+    ),
+    Option("--tlbench-skip-bad", "Leave out files that are no images, and count them.", "flag"),
+    Option("--tlbench-seeds", "Trials per arm (default: the profile's, 3 or more).", "number", metavar="N"),
+    Option(
+        "--tlbench-max-seeds",
+        "Maximum trials per arm for undecided claims (default: as many as --tlbench-seeds).",
+        "number",
+        metavar="N",
+    ),
+    Option(
+        "--tlbench-split",
+        "seed (the default): each seed draws a split into training, validation and test images, so that verdicts hold "
+        "for other splits; fixed: all seeds share one split.",
+        "choice",
+        default="seed",
+        metavar="{seed,fixed}",
+        choices=("seed", "fixed"),
+    ),
+    Option("--tlbench-store", "Folder of results (default: .tlbench).", "path", default=".tlbench", metavar="DIR"),
+    Option(
+        "--tlbench-report",
+        "Folder of report.html, tables, figures and results.json (default: report in the store).",
+        "path",
+        metavar="DIR",
+    ),
+    Option("--tlbench-mlflow", "Send the report to this MLflow tracking server as well.", metavar="URI"),
+    Option("--tlbench-tensorboard", "Write TensorBoard logs of the trials to this folder too.", "path", metavar="DIR"),
+    Option(
+        "--tlbench-status",
+        "Write the state of the run to this JSON file: planned and trained trials, progress, saved run, outcome.",
+        "path",
+        metavar="FILE",
+    ),
+    Option(
+        "--tlbench-plan",
+        "Show the trials, the stored ones among them, the networks that they share, and the time and memory for the "
+        "rest; train nothing.",
+        "flag",
+    ),
+    Option(
+        "--tlbench-inconclusive",
+        "Outcome of a test whose claim the results cannot decide: skip (the default) or fail.",
+        "choice",
+        default="skip",
+        metavar="{skip,fail}",
+        choices=("skip", "fail"),
+    ),
+    Option(
+        "--tlbench-workers",
+        "Processes that train at once on a CPU (default: one per core, with 2 GiB each; 1 with --gpu, with "
+        "--tlbench-reference and under pytest-xdist).",
+        "number",
+        metavar="N",
+    ),
+    Option("--tlbench-no-prefix-cache", "Compute frozen flows in every step, instead of once for each image.", "flag"),
+    Option(
+        "--tlbench-reference",
+        "Train each trial by a fresh network and a plain fit, sharing nothing, apart from other results: the yardstick "
+        "for the faster way.",
+        "flag",
+    ),
+    Option(
+        "--tlbench-repeat",
+        "Train the one trial of this digest again, compare it with the stored result, and keep nothing; run no test.",
+        metavar="DIGEST",
+    ),
+    Option(
+        "--tlbench-fresh",
+        "Train all trials again and replace stored results: a comparison needs this after a change that keeps no "
+        "results apart.",
+        "flag",
+    ),
+    Option("--tlbench-save", "Save the run under this name, to compare later runs with.", metavar="NAME"),
+    Option("--tlbench-autosave", "Save the run under a name made of date and commit.", "flag"),
+    Option(
+        "--tlbench-compare",
+        "Compare with a saved run: the latest of a name, a number, or a file.",
+        metavar="NAME|NNNN|PATH",
+    ),
+    Option(
+        "--tlbench-compare-fail",
+        "Findings that make the comparison fail the run, separated by commas: accuracy (arms that regressed, by "
+        "accuracy, macro-F1 or loss), claims (verdicts that changed), fingerprint (numerics that differ), speed:RATIO "
+        "(steps that take more than RATIO times as long), measured (results that both runs share, and so nobody "
+        "measured). Default: accuracy,claims,measured.",
+        default="accuracy,claims,measured",
+        metavar="WHAT",
+    ),
+)
+
+
+def option(name: str) -> Option:
+    """Look an option up by its name on the command line."""
+    return next(option for option in OPTIONS if option.name == name)
+
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asks for.
+    """The options of a run, checked before anything is read.
 
     Attributes:
-        profile: The sizes of the study.
+        profile: Sizes of the study.
         gpu: Whether to train on a GPU.
         data: Image folder or archive; None for the profile's own images.
         source: `"imagenet"`, `"embedded"`, an image folder or archive; None for the profile's own.
-        weights: The published file of ImageNet weights; None for Keras' cache.
+        weights: Published file of ImageNet weights; None for Keras' cache.
         skip_bad: Whether to leave out files that are no images, instead of refusing them.
         seeds: Number of seeds.
-        max_seeds: Number of seeds that a claim may get that fewer do not decide.
+        max_seeds: Maximum number of seeds for undecided claims.
         split: `"seed"` where each seed draws a split of the images, `"fixed"` where all seeds share the profile's.
         store: Folder of the store.
         report: Folder of the report.
         mlflow: Address of an MLflow tracking server that the report is sent to; None for none.
         tensorboard: Folder of TensorBoard's logs; None for none.
-        plan: Whether to show what would be trained, and train nothing.
+        status: File for the state of the run; None for none.
+        plan: Whether to show the plan, and train nothing.
         repeat: Beginning of the digest of the one trial that is trained again; None to run the tests.
-        fail_inconclusive: Whether a claim that cannot be judged fails.
+        inconclusive: `"fail"` where a claim that the results cannot decide fails its test, `"skip"` otherwise.
         save: Name under which the run is saved; None to leave it.
-        compare: Name, number or file of the saved run that it is compared with; None for none.
-        compare_fail: What makes that comparison fail.
-        fresh: Whether to train again whatever is stored.
+        compare: Name, number or file of the saved run to compare with; None for none.
+        compare_fail: Findings that make that comparison fail.
+        fresh: Whether to train all trials again.
         workers: Number of processes that train at once; None for as many as suit the machine.
-        prefix_cache: Whether the output of frozen flows is computed once and kept.
+        no_prefix_cache: Whether frozen flows are computed in every step.
         reference: Whether each trial is trained by a fresh network and a plain `Model.fit`, apart from other results.
     """
 
     profile: Profile
-    gpu: bool
-    data: Path | None
-    source: str | None
-    weights: Path | None
-    skip_bad: bool
     seeds: int
     max_seeds: int
     store: Path
     report: Path
-    plan: bool
-    fail_inconclusive: bool
-    save: str | None
-    compare: str | None
     compare_fail: FailOn
+    gpu: bool = False
+    data: Path | None = None
+    source: str | None = None
+    weights: Path | None = None
+    skip_bad: bool = False
+    plan: bool = False
+    inconclusive: Literal["skip", "fail"] = "skip"
+    save: str | None = None
+    compare: str | None = None
     split: Literal["seed", "fixed"] = "seed"
     fresh: bool = False
     workers: int | None = 1
-    prefix_cache: bool = True
+    no_prefix_cache: bool = False
     reference: bool = False
     repeat: str | None = None
     mlflow: str | None = None
     tensorboard: Path | None = None
+    status: Path | None = None
 
     @property
     def baselines(self) -> Path:
@@ -78,9 +262,6 @@ class Options:
         return self.store / "baselines"
 
     def __post_init__(self) -> None:
-        if self.split not in {"seed", "fixed"}:
-            msg = f"--tlbench-split must be seed or fixed. Received: {self.split!r}"
-            raise ConfigurationError(msg)
         if self.seeds < 1:
             msg = f"--tlbench-seeds must be at least 1. Received: {self.seeds}"
             raise ConfigurationError(msg)
@@ -126,6 +307,65 @@ class Options:
         return 1 if self.gpu or self.reference else environment.suitable_processes()
 
     @property
+    def threads(self) -> int:
+        """Number of threads of each process that trains, where the processes share the machine's cores."""
+        import joblib
+
+        return max(1, int(joblib.cpu_count()) // self.processes)
+
+    @property
     def resolved_source(self) -> str | Callable[[int], Dataset]:
         """The source, the profile's own unless the user names one."""
         return self.source or self.profile.source
+
+
+def read(
+    given: Mapping[str, Any],
+    base: Callable[[Option], Path],
+    profiles: Iterable[Profile],
+    *,
+    project: Path,
+    distributed: bool = False,
+) -> Options:
+    """Build the options of a run from values of a command line and ini settings.
+
+    Args:
+        given: Values by the options' ini names.
+        base: Gives the folder to which an option's path is relative.
+        profiles: Profiles beside those of tlbench.
+        project: Folder whose commit names an autosaved run.
+        distributed: Whether processes of pytest-xdist share the run, each of which trains alone.
+
+    Raises:
+        ConfigurationError: A value is malformed, contradicts another, or names a missing file or profile.
+    """
+    from tlbench.declare.profiles import PROFILES
+    from tlbench.judge.comparison import FailOn
+    from tlbench.store import baselines
+
+    values = {option.field: option.convert(given[option.ini], base(option)) for option in OPTIONS}
+    known = {profile.name: profile for profile in (*PROFILES, *profiles)}
+    name = values["profile"] or ("poster" if values["gpu"] else "thumbnail" if values["data"] else "miniature")
+    if name not in known:
+        msg = f"--tlbench-profile must be one of {', '.join(known)}. Received: {name!r}"
+        raise ConfigurationError(msg)
+    profile = known[name]
+    if values["source"] not in {None, "embedded", "imagenet"}:
+        values["source"] = str(base(option("--tlbench-source")) / Path(values["source"]).expanduser())
+    if values["save"] is not None:
+        baselines.check_name(values["save"])
+    if values.pop("autosave") and values["save"] is None:
+        commit = baselines.commit_of(project)
+        values["save"] = "_".join([baselines.now()[:10], *([commit.revision[:12]] if commit else []), "autosaved"])
+    seeds = profile.seeds if values["seeds"] is None else values["seeds"]
+    store = values["store"] or base(option("--tlbench-store")) / ".tlbench"
+    derived = {
+        "profile": profile,
+        "seeds": seeds,
+        "max_seeds": seeds if values["max_seeds"] is None else values["max_seeds"],
+        "store": store,
+        "report": values["report"] or store / "report",
+        "compare_fail": FailOn.parse(given["tlbench_compare_fail"]),
+        "workers": 1 if values["workers"] is None and distributed else values["workers"],
+    }
+    return Options(**{**values, **derived})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from tlbench.declare.trials import Trial
     from tlbench.store.results import Result
@@ -26,6 +26,7 @@ class Progress:
         labels: What to call each trial that is to be trained, by digest.
         trials: The same trials.
         tell: Shows a line; the second argument says whether the next one may replace it.
+        graph: Gives the key under which a trial shares a compiled network.
         at_once: Number of trials that are trained at once.
     """
 
@@ -34,12 +35,14 @@ class Progress:
         labels: Mapping[str, Sequence[str]],
         trials: tuple[Trial, ...],
         tell: Callable[[str, bool], None],
+        graph: Callable[[Trial], Hashable],
         at_once: int = 1,
     ) -> None:
         self._labels = labels
         self._waiting = {trial.digest: trial for trial in trials}
         self._total = len(trials)
         self._tell = tell
+        self._graph = graph
         self._at_once = at_once
         self._begun = 0
         self._running: dict[str, tuple[int, float]] = {}
@@ -59,7 +62,7 @@ class Progress:
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""
-        self._seconds[_kind(trial)].append(result.seconds)
+        self._seconds[self._cost(trial)].append(result.seconds)
         line = self._line(trial)
         self._waiting.pop(trial.digest, None)
         self._running.pop(trial.digest, None)
@@ -74,6 +77,10 @@ class Progress:
         number, _ = self._running.get(trial.digest, (self._begun, 0.0))
         return f"trial {number}/{max(self._total, self._begun)}", f"[{label}]"
 
+    def _cost(self, trial: Trial) -> Hashable:
+        # Trials that take about as long: of one network, with as many steps.
+        return self._graph(trial), trial.data, trial.task, trial.recipe.batch_size, trial.recipe.epochs
+
     def _left(self) -> str:
         known = [value for values in self._seconds.values() for value in values]
         if not known:
@@ -81,7 +88,7 @@ class Progress:
         mean = sum(known) / len(known)
         left = 0.0
         for trial in self._waiting.values():
-            seconds = self._seconds.get(_kind(trial))
+            seconds = self._seconds.get(self._cost(trial))
             left += sum(seconds) / len(seconds) if seconds else mean
         left -= sum(time.perf_counter() - started for _, started in self._running.values())
         left /= self._at_once
@@ -124,8 +131,3 @@ class Stopwatch:
         self._ended = time.perf_counter()
         self.trained.append(trial)
         self._listener.trial_ended(trial, result)
-
-
-def _kind(trial: Trial) -> object:
-    # Trials that cost about the same.
-    return trial.data, trial.network, trial.task, trial.frozen, trial.recipe.at(learning_rate=1.0)

@@ -1,4 +1,4 @@
-"""Accuracy, F1 and loss: the one place where they are computed, from labels and predicted probabilities."""
+"""Metrics as pure functions of labels and predicted probabilities; `tlbench.scores.listed` names them."""
 
 from __future__ import annotations
 
@@ -72,11 +72,87 @@ def f1_per_class(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.floa
 
 def macro_f1(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Unweighted mean of `f1_per_class`."""
-    return float(f1_per_class(labels, probabilities).mean())
+    scores = f1_per_class(labels, probabilities).tolist()
+    # NumPy adds eight numbers and more in another order, which would move the last digit of stored scores.
+    return float(sum(scores) / len(scores))
+
+
+def balanced_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean over the classes present of the share of their images that are classified correctly.
+
+    Brodersen et al. 2010 (ICPR, 3121-3124), for more than two classes: the unweighted mean of recall. A classifier
+    that ignores its input scores 1 / classes, however unequal the classes are.
+
+    Args:
+        labels: Integers, shape (N,).
+        probabilities: Shape (N, classes).
+
+    Returns:
+        Between 0 and 1; NaN where a probability is not finite.
+    """
+    from sklearn.metrics import recall_score
+
+    labels, probabilities = _checked(labels, probabilities)
+    if not np.isfinite(probabilities).all():
+        return math.nan
+    # The mean recall over the classes present is balanced_accuracy_score, which warns of a single class, and of classes
+    # that are predicted and absent.
+    present = np.unique(labels)
+    return float(recall_score(labels, probabilities.argmax(axis=1), labels=present, average="macro", zero_division=0.0))
+
+
+def top_k_accuracy(labels: ArrayLike, probabilities: ArrayLike, k: int = 5) -> float:
+    """Share of images whose label is among the `k` most probable classes, the first of equals coming first.
+
+    Args:
+        labels: Integers, shape (N,).
+        probabilities: Shape (N, classes), of more than `k` classes and at least three.
+        k: Number of classes that count, at least 1.
+
+    Returns:
+        Between the accuracy and 1; NaN where a probability is not finite.
+
+    Raises:
+        ValueError: There are no more than `k` classes, so that every image would count.
+    """
+    from sklearn.metrics import top_k_accuracy_score
+
+    labels, probabilities = _checked(labels, probabilities)
+    classes = probabilities.shape[1]
+    if not 1 <= k < classes or classes < 3:
+        msg = f"top_k_accuracy needs more classes than k, and at least three. Received: k={k}, {classes} classes"
+        raise ValueError(msg)
+    if not np.isfinite(probabilities).all():
+        return math.nan
+    # Scikit-learn prefers the last of equals. Counted from the other end it prefers the first, as accuracy does:
+    # otherwise a network that finds all classes equally probable would have a top-5 accuracy below its accuracy.
+    last = classes - 1
+    return float(top_k_accuracy_score(last - labels, probabilities[:, ::-1], k=k, labels=np.arange(classes)))
+
+
+def brier_score(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean squared distance between the predicted probabilities and the label's one-hot vector.
+
+    The score of Brier 1950 (Monthly Weather Review 78:1-3), summed over all classes: for two classes it is twice what
+    `sklearn.metrics.brier_score_loss` returns by default.
+
+    Args:
+        labels: Integers, shape (N,).
+        probabilities: Shape (N, classes), each row from 0 to 1 and of sum 1.
+
+    Returns:
+        Between 0 and 2; NaN where a probability is not finite.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    if not np.isfinite(probabilities).all():
+        return math.nan
+    distances = probabilities.astype(np.float64)
+    distances[np.arange(len(labels)), labels] -= 1
+    return float(np.mean(np.sum(distances**2, axis=1)))
 
 
 def confusion(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.int64]:
-    """How many images of each class are predicted as each.
+    """Number of images of each class that are predicted as each class.
 
     Args:
         labels: Integers, shape (N,).
@@ -93,7 +169,7 @@ def confusion(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.int64]:
 
 
 def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int) -> list[tuple[float, float, int]]:
-    """How often predictions of some confidence are right (Guo et al. 2017, arXiv:1706.04599, section 2).
+    """Share of right predictions by confidence (Guo et al. 2017, arXiv:1706.04599, section 2).
 
     Args:
         labels: Integers, shape (N,).
@@ -115,17 +191,19 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int) -> list[
     return found
 
 
-def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int) -> float:
+def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = 10) -> float:
     """Mean distance of confidence and accuracy over bins, weighted by their images (Guo et al. 2017, eq. 3).
 
     Args:
-        labels: As of `reliability`, as the others.
-        probabilities: ...
-        bins: ...
+        labels: Integers, shape (N,).
+        probabilities: Shape (N, classes).
+        bins: Number of intervals of equal width, see `reliability`.
 
     Returns:
-        Between 0 and 1.
+        Between 0 and 1; NaN where a probability is not finite.
     """
+    if not np.isfinite(np.asarray(probabilities)).all():
+        return math.nan
     found = reliability(labels, probabilities, bins)
     images = sum(count for _, _, count in found)
     return sum(abs(right - confidence) * count for confidence, right, count in found) / images

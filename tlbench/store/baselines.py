@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from tlbench.declare.claims import Unit
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.machine.environment import Surroundings
+from tlbench.scores.listed import Unit
+from tlbench.store.older import UPGRADES
 from tlbench.store.publishing import publish
-from tlbench.store.results import Scores
+from tlbench.store.results import Summary
 
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from tlbench.declare.trials import Trial
     from tlbench.store.results import Result
 
-SCHEMA_VERSION = 1
+# 1: each score was a field. 2: scores and verdicts beside a claim's own are by metric.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,19 @@ class SavedArm:
     """The trials of an arm.
 
     Attributes:
-        arm: What identifies it in any version of tlbench, see `Trial.arm`.
-        labels: What tables and claims call it; the first is shown.
-        description: As JSON, see `Trial.arm_description`.
-        digests: Of its trials, by seed.
-        trials: What they scored, by seed.
-        runs: Which run trained them, by seed, see `Result.run`; empty in runs that an older version of tlbench saved.
+        arm: Identifier of the arm in any version of tlbench, see `Trial.arm`.
+        labels: Labels in tables and claims; the first is shown.
+        description: Description as JSON, see `Trial.arm_description`.
+        digests: Digests of its trials, by seed.
+        trials: Results of its trials without the predictions, by seed.
+        runs: Run that trained each trial, by seed, see `Result.run`; empty in runs of older versions of tlbench.
     """
 
     arm: str
     labels: tuple[str, ...]
     description: dict[str, Any]
     digests: dict[int, str]
-    trials: dict[int, Scores]
+    trials: dict[int, Summary]
     runs: dict[int, str] = field(default_factory=dict)
 
 
@@ -58,19 +60,20 @@ class SavedClaim:
     """A claim and the verdict on it.
 
     Attributes:
-        name: See `Claim`, as the next two.
-        statement: ...
-        threshold: ...
+        name: Name of the claim.
+        statement: The claim in a sentence.
+        threshold: Value that the difference should exceed.
         outcome: Supported, refuted or inconclusive.
-        differences: By seed, those under which a run diverged left out.
-        p: One-sided, by itself; None where there is none.
-        adjusted_p: After Holm's correction, in favour of the outcome.
-        seeds_needed: See `Verdict`.
-        on_macro_f1: The same of the claim about macro-F1, where it is one about accuracy.
-        measurements: By seed, those it rests on: digest and run of each trial. Empty in runs that an older version of
-            tlbench saved.
-        unit: Of the differences, see `tlbench.declare.claims.Quantity`, as the next.
-        scale: ...
+        differences: Differences by seed, without seeds under which a run diverged or lacks the score.
+        p: One-sided p-value of the claim by itself; None where there is no test.
+        adjusted_p: P-value after Holm's correction, in favour of the outcome; None where there is no test.
+        seeds_needed: Number of seeds that may decide it, see `Verdict.seeds_needed`.
+        also: The same of the claim on other metrics, by `tlbench.scores.listed.Metric.key`; empty unless it is about
+            accuracy.
+        measurements: Measurements that it rests on, by seed: digest and run of each trial. Empty in runs that an older
+            version of tlbench saved.
+        unit: Unit of the differences.
+        scale: Scale of their noise, see `tlbench.declare.claims.Quantity.scale`.
     """
 
     name: str
@@ -81,7 +84,7 @@ class SavedClaim:
     p: float | None
     adjusted_p: float | None
     seeds_needed: int | None
-    on_macro_f1: SavedClaim | None
+    also: dict[str, SavedClaim] = field(default_factory=dict)
     measurements: dict[int, tuple[str, ...]] = field(default_factory=dict)
     unit: Unit = "percent"
     scale: float = 2.0
@@ -92,7 +95,7 @@ class Commit:
     """The state of the project that ran.
 
     Attributes:
-        revision: Of git.
+        revision: Revision of git.
         changed: Whether files differed from it.
     """
 
@@ -105,17 +108,17 @@ class Run:
     """All of a run that a later one is compared with.
 
     Attributes:
-        name: What the user called it.
-        created: When it was saved, in ISO 8601, UTC.
-        tlbench_version: Of tlbench.
-        commit: Of the project; None outside of git.
-        header: What decided the run, by name.
-        surroundings: What it ran in.
-        peak_memory_bytes: Of the process; None where nothing was trained in it or the device does not say.
-        fingerprint: As JSON, see `tlbench.train.fingerprint`; None where none was taken.
-        arms: In the order of the plan.
-        claims: In the order of the tests.
-        id: Identifies the run, see `Result.run`; empty in what an older version of tlbench saved.
+        name: Name that the user gave it.
+        created: Time of saving, in ISO 8601, UTC.
+        tlbench_version: Version of tlbench.
+        commit: Commit of the project; None outside of git.
+        header: Settings that decided the run, by name.
+        surroundings: Machine, packages and flags of the run.
+        peak_memory_bytes: Peak memory of the process; None where nothing was trained in it or the device does not say.
+        fingerprint: Fingerprint as JSON, see `tlbench.train.fingerprint`; None where none was taken.
+        arms: Arms, in the order of the plan.
+        claims: Claims, in the order of the tests.
+        id: Identifier of the run, see `Result.run`; empty in runs that an older version of tlbench saved.
     """
 
     name: str
@@ -155,9 +158,9 @@ def saved_arms(
     """The trials of a run by arm.
 
     Args:
-        trials: In any order; those without a result are left out.
-        result: Gives a trial's result, or None.
-        labels: What arms are called, by `Trial.arm`.
+        trials: Trials in any order; those without a result are left out.
+        result: Function that gives a trial's result, or None.
+        labels: Labels of arms, by `Trial.arm`.
     """
     arms: dict[str, SavedArm] = {}
     for trial in trials:
@@ -167,7 +170,7 @@ def saved_arms(
             named = tuple(labels.get(trial.arm, ())) or ("source",)
             arms[trial.arm] = SavedArm(trial.arm, named, trial.arm_description, {}, {})
         arms[trial.arm].digests[trial.seed] = trial.digest
-        arms[trial.arm].trials[trial.seed] = outcome.scores
+        arms[trial.arm].trials[trial.seed] = outcome.summary
         arms[trial.arm].runs[trial.seed] = outcome.run
     return tuple(arms.values())
 
@@ -191,7 +194,7 @@ def commit_of(folder: Path) -> Commit | None:
 
 
 def is_name(name: str) -> bool:
-    """Whether a run can be saved under a name."""
+    """Tell a name under which a run can be saved."""
     return bool(re.fullmatch(r"(?=.*[^\d])[\w.-]+", name, re.ASCII))
 
 
@@ -199,7 +202,7 @@ def check_name(name: str) -> str:
     """The name of a run that is to be saved, if it can be one.
 
     Raises:
-        ConfigurationError: It cannot.
+        ConfigurationError: The name cannot be one.
     """
     if not is_name(name):
         msg = (
@@ -216,8 +219,8 @@ def save(run: Run, folder: Path) -> Path:
     It appears whole or not at all, and two that are saved at once get different numbers.
 
     Args:
-        run: What to save.
-        folder: Where all machines' runs are; made if it isn't there.
+        run: The run to save.
+        folder: Folder of all machines' runs; made if it isn't there.
 
     Returns:
         The file, `<folder>/<machine>/NNNN_<name>.json`.
@@ -244,7 +247,7 @@ def load(path: Path) -> Run:
     """Read a saved run.
 
     Raises:
-        StoreError: It is missing, damaged, or was written by a newer tlbench.
+        StoreError: The file is missing, damaged, or was written by a newer tlbench.
     """
     import cattrs
 
@@ -255,7 +258,10 @@ def load(path: Path) -> Run:
         raise StoreError(msg) from error
     version = content.pop("schema_version", None) if isinstance(content, dict) else None
     if not isinstance(version, int):
-        msg = f"{path} is no saved run: it does not say its schema_version."
+        msg = (
+            f"{path} is no saved run, since it does not say its schema_version; name another file. "
+            f"Received: {version!r}"
+        )
         raise StoreError(msg)
     if version > SCHEMA_VERSION:
         msg = (
@@ -264,7 +270,12 @@ def load(path: Path) -> Run:
         )
         raise StoreError(msg)
     try:
+        while version in UPGRADES:
+            version = UPGRADES[version](content)
         return _converter().structure(content, Run)
+    except (AttributeError, KeyError, TypeError) as error:
+        msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {error!r}"
+        raise StoreError(msg) from error
     except cattrs.BaseValidationError as error:
         problems = "; ".join(cattrs.transform_error(error)[:3])
         msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {problems}"
@@ -276,7 +287,7 @@ class Found:
     """A saved run that a user has named.
 
     Attributes:
-        path: Its file.
+        path: File of the run.
         other_machine: Whether it was saved on another machine.
     """
 
@@ -289,8 +300,8 @@ def find(reference: str, folder: Path, machine: str) -> Found | None:
 
     Args:
         reference: `NAME`, `NNNN` or a path.
-        folder: Where all machines' runs are.
-        machine: Whose runs are looked at first.
+        folder: Folder of all machines' runs.
+        machine: Machine whose runs are looked at first.
 
     Returns:
         None where there is none.
@@ -313,8 +324,8 @@ def latest(folder: Path, machine: str, most: int = 10) -> Iterator[Run]:
     """The runs that a machine saved last, the latest first; those that cannot be read are left out.
 
     Args:
-        folder: Where all machines' runs are.
-        machine: Whose.
+        folder: Folder of all machines' runs.
+        machine: Machine that saved the runs.
         most: At most so many are read.
     """
     for path in sorted(_saved(folder / machine), key=_number, reverse=True)[:most]:

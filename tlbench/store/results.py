@@ -1,4 +1,4 @@
-"""What a trial left behind."""
+"""Results of trials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from tlbench.scores import metrics
+from tlbench.scores import listed, metrics
 
 
 if TYPE_CHECKING:
@@ -23,30 +23,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What a result says without its predictions: what saved runs keep of it.
+class Summary:
+    """A result without its predictions, as saved runs keep it.
 
     Attributes:
-        diverged: Whether the run ended in a loss that is no number; the scores are zero then, and mean nothing.
-        accuracy: As of `Result`, as the others.
-        loss: ...
-        macro_f1: ...
-        f1: By label.
-        batch_statistics_accuracy: ...
-        validation_accuracy: After each epoch.
-        training_accuracy: As Keras reports it, of each epoch.
+        diverged: Whether the run ended in a loss that is not finite; there are no scores then.
+        scores: Values of the listed metrics, by `tlbench.scores.listed.Metric.key`. A metric is absent where it does
+            not apply, and where the tlbench that saved the run did not know it.
+        f1: F1 by label.
+        validation_accuracy: Validation accuracy after each epoch.
+        training_accuracy: Training accuracy of each epoch, as Keras reports it.
         epoch_seconds: Wall time of each epoch's steps.
-        epoch_steps: ...
-        epoch_images: ...
+        epoch_steps: Number of steps of an epoch.
+        epoch_images: Number of images of an epoch.
         seconds: Wall time of the whole trial.
     """
 
     diverged: bool
-    accuracy: float
-    loss: float
-    macro_f1: float
+    scores: dict[str, float]
     f1: dict[str, float]
-    batch_statistics_accuracy: float
     validation_accuracy: tuple[float, ...]
     training_accuracy: tuple[float, ...]
     epoch_seconds: tuple[float, ...]
@@ -56,7 +51,7 @@ class Scores:
 
     @property
     def step_seconds(self) -> float | None:
-        """Wall time of a step, in the fastest epoch but the first, which may have had to trace; None with one epoch.
+        """Wall time of a step in the fastest epoch after the first, which may have had to trace; None with one epoch.
 
         The fastest is least disturbed by what else the machine does.
         """
@@ -64,12 +59,12 @@ class Scores:
 
     @property
     def images_per_second(self) -> float | None:
-        """Likewise, trained on."""
+        """Images trained on per second, in the same epoch; None with one epoch."""
         return self.epoch_images / self.epoch_steps / self.step_seconds if self.step_seconds else None
 
     @property
     def tracing_seconds(self) -> float | None:
-        """How much longer the first epoch took: what tracing and compiling cost, where the trial had to."""
+        """Extra time of the first epoch, which is what tracing and compiling cost; None with one epoch."""
         if self.step_seconds is None:
             return None
         return max(self.epoch_seconds[0] - self.step_seconds * self.epoch_steps, 0.0)
@@ -77,27 +72,28 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The stored predictions of one training run, and what they say.
+    """The stored predictions of one training run, and the scores that follow from them.
 
     Attributes:
         status: `"diverged"` when the loss became NaN or infinite; no score is a number then.
         label_names: Names of the task's labels.
-        labels: Of the test images, shape (N,).
-        probabilities: For the test images after the last epoch, float32, shape (N, labels).
-        validation_labels: Shape (M,).
-        validation_probabilities: After each epoch, float32, shape (epochs, M, labels).
+        labels: Labels of the test images, shape (N,).
+        probabilities: Probabilities for the test images after the last epoch, float32, shape (N, labels).
+        validation_labels: Labels of the validation images, shape (M,).
+        validation_probabilities: Probabilities for the validation images after each epoch, float32, shape
+            (epochs, M, labels).
         batch_statistics_probabilities:
-            As `probabilities`, but with BatchNorm normalising by the statistics of the test batches. Where this
-            scores far higher, the moving statistics lag behind the weights. Shape (N, labels).
-        training_loss: Of each epoch, as Keras reports it while training; a figure's curve, never a verdict.
-        training_accuracy: Likewise.
+            Probabilities with BatchNorm normalising by the statistics of the test batches, shape (N, labels). Where
+            they score far higher, the moving statistics lag behind the weights.
+        training_loss: Training loss of each epoch, as Keras reports it; a figure's curve, never a verdict.
+        training_accuracy: Training accuracy of each epoch, as Keras reports it; a figure's curve, never a verdict.
         epoch_seconds: Wall time of each epoch's steps; the first includes tracing where the trial had to.
         epoch_steps: Number of steps of an epoch.
         epoch_images: Number of images that they train on.
         seconds: Wall time of the whole trial.
-        environment: What it ran on.
-        run: Identifies the run that trained it: two results of one trial and one run are one and the same measurement.
-            Empty until it is stored, and where an older version of tlbench stored it.
+        environment: Environment of the run.
+        run: Identifier of the run that trained it: two results of one trial and one run are one measurement. Empty
+            until the result is stored, and where an older version of tlbench stored it.
     """
 
     status: Literal["finished", "diverged"]
@@ -118,18 +114,18 @@ class Result:
 
     @property
     def diverged(self) -> bool:
-        """Whether the run ended in a loss that is no number."""
+        """True where the run ended in a loss that is not finite."""
         return self.status == "diverged"
 
     @property
     def accuracy(self) -> float:
-        """Share of test images that are classified rightly."""
+        """Share of test images that are classified correctly; NaN where the run diverged."""
         return metrics.accuracy(self.labels, self.probabilities)
 
-    @property
-    def loss(self) -> float:
-        """Mean cross-entropy over the test images, in nats."""
-        return metrics.loss(self.labels, self.probabilities)
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Values of the listed metrics that apply, by `tlbench.scores.listed.Metric.key`; empty where it diverged."""
+        return {} if self.diverged else listed.computed(self)
 
     @cached_property
     def f1(self) -> dict[str, float]:
@@ -137,33 +133,19 @@ class Result:
         scores = metrics.f1_per_class(self.labels, self.probabilities)
         return {name: float(score) for name, score in zip(self.label_names, scores, strict=True)}
 
-    @property
-    def macro_f1(self) -> float:
-        """Unweighted mean of the labels' F1."""
-        return sum(self.f1.values()) / len(self.f1)
-
-    @property
-    def batch_statistics_accuracy(self) -> float:
-        """Test accuracy with BatchNorm's statistics re-estimated on the test batches."""
-        return metrics.accuracy(self.labels, self.batch_statistics_probabilities)
-
     @cached_property
     def validation_accuracy(self) -> tuple[float, ...]:
         """Accuracy on the validation images after each epoch."""
         return tuple(metrics.accuracy(self.validation_labels, epoch) for epoch in self.validation_probabilities)
 
     @property
-    def scores(self) -> Scores:
-        """All that it says, without the predictions."""
-        ok = not self.diverged
-        return Scores(
+    def summary(self) -> Summary:
+        """The result without its predictions."""
+        return Summary(
             diverged=self.diverged,
-            accuracy=self.accuracy if ok else 0.0,
-            loss=self.loss if ok else 0.0,
-            macro_f1=self.macro_f1 if ok else 0.0,
-            f1=self.f1 if ok else {},
-            batch_statistics_accuracy=self.batch_statistics_accuracy if ok else 0.0,
-            validation_accuracy=self.validation_accuracy if ok else (),
+            scores=self.scores,
+            f1={} if self.diverged else self.f1,
+            validation_accuracy=() if self.diverged else self.validation_accuracy,
             training_accuracy=tuple(value if math.isfinite(value) else 0.0 for value in self.training_accuracy),
             epoch_seconds=self.epoch_seconds,
             epoch_steps=self.epoch_steps,

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import numpy as np
 
+from tlbench.declare.graphs import Graph
 from tlbench.errors import DamagedError, StoreError, UnwritableError
 from tlbench.machine.environment import Environment
 from tlbench.store.publishing import UNFINISHED, publish, sync, sync_folder
@@ -515,6 +516,7 @@ def _write(folder: Path, trial: Trial, result: Result, weights: Weights) -> None
         "digest": trial.digest,
         "run": result.run,
         "trial": trial.description,
+        "graph": Graph.of(trial, len(result.label_names)).content,
         "status": result.status,
         "label_names": result.label_names,
         "scores": scores(result),
@@ -683,16 +685,8 @@ def _move_aside(folder: Path, place: Path) -> Path:
 
 
 def scores(result: Result) -> dict[str, Any] | None:
-    """What a result's predictions say, for a reader of its JSON; None where the run diverged."""
-    if result.diverged:
-        return None
-    return {
-        "accuracy": result.accuracy,
-        "loss": result.loss,
-        "macro_f1": result.macro_f1,
-        "f1": result.f1,
-        "batch_statistics_accuracy": result.batch_statistics_accuracy,
-    }
+    """Scores of a result, for readers of its JSON; None where the run diverged. tlbench computes them anew."""
+    return None if result.diverged else {**result.scores, "f1": result.f1}
 
 
 def _json_number(value: float) -> float | str:

@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-@dataclass(frozen=True)
-class StoredGraph:
-    """What trials must share to share a compiled network, as their JSON tells it.
-
-    Attributes:
-        network: The architecture, as JSON text.
-        labels: Number of its outputs.
-        frozen: Flows that training leaves alone.
-        optimizer: Keras' name of the optimizer.
-        precision: Keras dtype policy.
-    """
-
-    network: str
-    labels: int
-    frozen: frozenset[str]
-    optimizer: str
-    precision: str
-
-    @classmethod
-    def of(cls, description: Mapping[str, Any], labels: int) -> StoredGraph:
-        """The graph of a trial.
-
-        Args:
-            description: See `Trial.description`.
-            labels: Number of labels of its task.
-        """
-        recipe = description["recipe"]["Recipe"]
-        return cls(
-            network=json.dumps(description["network"], sort_keys=True),
-            labels=labels,
-            frozen=frozenset(map(_text, description["frozen"])),
-            optimizer=_text(recipe["optimizer"]),
-            precision=_text(recipe["precision"]),
-        )
+from tlbench.declare.graphs import Graph
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a stored trial took.
+    """The times of a stored trial.
 
     Attributes:
-        graph: What it compiled, unless an earlier trial of its process had.
+        graph: Key of the network that the trial compiled, unless an earlier trial of its process had.
         epoch_steps: Number of steps of an epoch.
         batch_size: Number of images of a step.
         epoch_seconds: Wall time of each epoch's steps.
         seconds: Wall time of the whole trial.
     """
 
-    graph: StoredGraph
+    graph: Graph
     epoch_steps: int
     batch_size: int
     epoch_seconds: tuple[float, ...]
@@ -73,13 +34,13 @@ class Timing:
         """The timing in a stored result's JSON.
 
         Raises:
-            ValueError: It has none that can be read.
+            ValueError: The JSON holds no readable timing.
         """
         try:
             steps = _count(content["epoch_steps"])
             _count(len(content["epoch_seconds"]))
             return cls(
-                graph=StoredGraph.of(content["trial"], _count(len(content["label_names"]))),
+                graph=_graph(content),
                 epoch_steps=steps,
                 batch_size=_count(_count(content["epoch_images"]) // steps),
                 epoch_seconds=tuple(map(_positive, content["epoch_seconds"])),
@@ -100,11 +61,13 @@ class Timing:
         return max(self.seconds - sum(self.epoch_seconds), 0.0)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        msg = f"not a text: {value!r}"
-        raise TypeError(msg)
-    return value
+def _graph(content: Any) -> Graph:
+    # Results of before graphs were stored tell theirs by the trial.
+    if "graph" in content:
+        graph = Graph.load(content["graph"])
+        _count(graph.labels)
+        return graph
+    return Graph.read(content["trial"], _count(len(content["label_names"])))
 
 
 def _count(value: Any) -> int:

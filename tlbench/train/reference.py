@@ -70,13 +70,12 @@ class ReferenceTrainer:
         with backends.device_scope(self._environment.device):
             keras.utils.set_random_seed(trial.seed)
             model = trial.network.build(len(label_names), trial.recipe.precision)
-            layers = flows.flows(model, trial.network.flow_ends)
             if source is not None:
-                body = transfer.paths(layer for name in trial.network.flow_ends for layer in layers[name])
-                transfer.write(model, transfer.transfer(source, transfer.read(model), body))
-            for name in trial.frozen:
-                for layer in layers[name]:
-                    layer.trainable = False
+                names = trial.network.flow_ends if trial.transferred is None else trial.transferred
+                copied = transfer.paths(flows.layers_of(model, trial.network, names))
+                transfer.write(model, transfer.transfer(source, transfer.read(model), copied))
+            for layer in flows.layers_of(model, trial.network, trial.frozen):
+                layer.trainable = False
             model.compile(
                 keras.optimizers.get(trial.recipe.optimizer),
                 "sparse_categorical_crossentropy",

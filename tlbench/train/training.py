@@ -21,9 +21,9 @@ import keras
 import numpy as np
 
 from tlbench.declare import tasks
-from tlbench.declare.trials import Graph
+from tlbench.declare.graphs import Graph
 from tlbench.machine import backends
-from tlbench.networks import flows, imagenet
+from tlbench.networks import flows, imagenet, parts
 from tlbench.scores import metrics
 from tlbench.store.results import Result
 from tlbench.train import prefixes, transfer
@@ -73,7 +73,7 @@ class Trainer:
         self._prefix_cache = prefix_cache
         self._device_arrays = device_arrays
         self._capacity = capacity
-        self._compiled: OrderedDict[tuple[Graph, int, int], _Compiled] = OrderedDict()
+        self._compiled: OrderedDict[tuple[Graph, Network, int, int], _Compiled] = OrderedDict()
 
     def train(
         self,
@@ -111,7 +111,7 @@ class Trainer:
             pool = np.sort(np.concatenate([parts.training, parts.validation, parts.test]))
             if trial.data.split.per_seed:
                 pool = np.arange(len(dataset.images))
-            compiled = self._compile(Graph.of(trial, len(label_names)), len(dataset.images), len(pool))
+            compiled = self._compile(trial, len(label_names), len(dataset.images), len(pool))
             before = compiled.reset(trial, source)
             rows = self._rows(compiled, trial, before, (training, validation, test), pool)
             run = compiled.run(
@@ -146,17 +146,18 @@ class Trainer:
         )
         return result, after
 
-    def _compile(self, graph: Graph, images: int, pool: int) -> _Compiled:
+    def _compile(self, trial: Trial, labels: int, images: int, pool: int) -> _Compiled:
         # What a frozen prefix leaves for so many images may be too much to keep, and an array on the device has rows.
-        counts = (images, pool) if graph.frozen or self._device_arrays else (0, 0)
-        key = graph, *counts
+        counts = (images, pool) if trial.frozen or self._device_arrays else (0, 0)
+        # The network beside its JSON: classes of one name, of two modules, are two networks.
+        key = Graph.of(trial, labels), trial.network, *counts
         if key not in self._compiled:
             if len(self._compiled) >= self._capacity:
                 self._compiled.popitem(last=False)
                 backends.release_memory()
             kept_bytes = self._prefix_cache.largest_bytes // images if self._prefix_cache else 0
             options = backends.compile_options(self._environment.device)
-            self._compiled[key] = _Compiled(graph, kept_bytes, options, self._device_arrays, images, pool)
+            self._compiled[key] = _Compiled(trial, labels, kept_bytes, options, self._device_arrays, images, pool)
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
@@ -208,7 +209,8 @@ class _Compiled:
     """A compiled network.
 
     Args:
-        graph: Which.
+        trial: One of the trials that share the network.
+        labels: Number of outputs.
         kept_bytes: What the output of a frozen prefix may take for one image; if it takes more there is no prefix.
         compile_options: What the backend is told.
         device_arrays: Keep on the device what the network takes its inputs from; None to keep nothing there.
@@ -227,24 +229,24 @@ class _Compiled:
 
     def __init__(
         self,
-        graph: Graph,
+        trial: Trial,
+        labels: int,
         kept_bytes: int,
         compile_options: dict[str, Any],
         device_arrays: DeviceArrays | None,
         images: int,
         pool: int,
     ) -> None:
-        self._labels = graph.labels
-        self.model = graph.network.build(graph.labels, graph.precision)
-        layers = flows.flows(self.model, graph.network.flow_ends)
-        self.body = transfer.paths(layer for name in graph.network.flow_ends for layer in layers[name])
-        self.frozen = transfer.paths(layer for name in graph.frozen for layer in layers[name])
-        for name in graph.frozen:
-            for layer in layers[name]:
-                layer.trainable = False
+        self._labels = labels
+        self.model = trial.network.build(labels, trial.recipe.precision)
+        self.body = transfer.paths(flows.layers_of(self.model, trial.network, trial.network.flow_ends))
+        frozen = flows.layers_of(self.model, trial.network, trial.frozen)
+        self.frozen = transfer.paths(frozen)
+        for layer in frozen:
+            layer.trainable = False
 
         self.prefix, self.trained = None, self.model
-        self.prefix_end = self._prefix_end(graph, kept_bytes)
+        self.prefix_end = self._prefix_end(trial, kept_bytes)
         if self.prefix_end is not None:
             self.prefix, self.trained = flows.cut(self.model, self.prefix_end)
         self.lookup: Lookup | None = None
@@ -255,7 +257,7 @@ class _Compiled:
             self.trained = self.lookup.before(self.trained)
 
         self.trained.compile(
-            keras.optimizers.get(graph.optimizer),
+            keras.optimizers.get(trial.recipe.optimizer),
             "sparse_categorical_crossentropy",
             metrics=["accuracy"],
             **compile_options,
@@ -264,16 +266,16 @@ class _Compiled:
         self._with_batch_statistics.compile(**compile_options)
         # A step whose variables exist is traced once, not twice; metrics make theirs for the first outputs they see.
         self.trained.optimizer.build(self.trained.trainable_variables)
-        outputs = np.full((1, graph.labels), 1 / graph.labels, np.float32)
+        outputs = np.full((1, labels), 1 / labels, np.float32)
         y, y_pred = (keras.ops.convert_to_tensor(array) for array in (np.zeros(1, np.int64), outputs))
         self.trained.compute_metrics(None, y, y_pred, sample_weight=None)
         self.trained.reset_metrics()
         self._optimizer_start = [np.array(keras.ops.convert_to_numpy(v)) for v in self.trained.optimizer.variables]
 
-    def _prefix_end(self, graph: Graph, kept_bytes: int) -> str | None:
-        last = None
-        for name, end in graph.network.flow_ends.items():
-            if name not in graph.frozen:
+    def _prefix_end(self, trial: Trial, kept_bytes: int) -> str | None:
+        last, frozen = None, parts.pieces(trial.network, trial.frozen)
+        for name, end in parts.cuts(trial.network).items():
+            if name not in frozen:
                 break
             last = end
         if last is None:
@@ -283,13 +285,14 @@ class _Compiled:
 
     def reset(self, trial: Trial, source: Weights | None) -> Weights:
         """Set weights, optimizer and random state to where the trial starts; returns the weights."""
-        weights = fresh_weights(trial.network, self._labels, trial.recipe.precision, trial.seed)
+        weights = fresh = fresh_weights(trial.network, self._labels, trial.recipe.precision, trial.seed)
+        copied = self._copied(trial)
         if source is not None:
             # The published ImageNet weights keep Keras' own head out; so does every transfer.
-            weights = transfer.transfer(source, weights, self.body)
+            weights = transfer.transfer(source, fresh, copied)
         transfer.write(self.model, weights)
         if source is not None:
-            transfer.check_transferred(self.model, source, self.body)
+            transfer.check_transferred(self.model, source, copied, fresh)
 
         optimizer = self.trained.optimizer
         for variable, value in zip(optimizer.variables, self._optimizer_start, strict=True):
@@ -302,6 +305,11 @@ class _Compiled:
                 state.flat[0] = trial.seed
                 variable.assign(state)
         return weights
+
+    def _copied(self, trial: Trial) -> frozenset[str]:
+        if trial.transferred is None:
+            return self.body
+        return transfer.paths(flows.layers_of(self.model, trial.network, trial.transferred))
 
     def rows(self, array: NDArray[Any], parts: Sequence[NDArray[np.int64]], version: int = 0) -> list[Rows]:
         """What is trained takes these as its inputs, for some parts of an array: its rows, or their numbers.

@@ -48,22 +48,22 @@ def paths(layers: Iterable[keras.layers.Layer]) -> frozenset[str]:
     return frozenset(variable.path for layer in layers for variable in layer.weights)
 
 
-def transfer(source: Weights, fresh: Weights, body: frozenset[str]) -> Weights:
-    """The weights of a source in the body of a network, fresh ones in its head.
+def transfer(source: Weights, fresh: Weights, copied: frozenset[str]) -> Weights:
+    """Copy some weights of a source into a network, beside fresh weights for the rest.
 
     Args:
-        source: Weights of the source; its head is not looked at.
+        source: Weights of the source; others than the copied ones may be missing.
         fresh: Weights of the new network.
-        body: Paths of all weights but the head's.
+        copied: Paths of the weights to copy.
 
     Returns:
         New weights for the whole network.
 
     Raises:
-        WeightsError: The source lacks one of the body's weights, or has it in another shape.
+        WeightsError: The source lacks one of these weights, or has the weight in another shape.
     """
     weights = dict(fresh)
-    for path in sorted(body):
+    for path in sorted(copied):
         value = source.get(path)
         if value is None or value.shape != fresh[path].shape:
             msg = (
@@ -75,18 +75,30 @@ def transfer(source: Weights, fresh: Weights, body: frozenset[str]) -> Weights:
     return weights
 
 
-def check_transferred(model: keras.Model, source: Weights, body: frozenset[str]) -> None:
-    """Make sure that a model's body holds the weights of its source, bit for bit.
+def check_transferred(model: keras.Model, source: Weights, copied: frozenset[str], fresh: Weights) -> None:
+    """Make sure that a model holds the copied weights of its source, and fresh weights elsewhere, bit for bit.
+
+    Args:
+        model: The new network.
+        source: Weights of the source.
+        copied: Paths of the copied weights.
+        fresh: Weights that the new network was drawn with.
 
     Raises:
-        WeightsError: It does not, or there is nothing to transfer.
+        WeightsError: A weight is another, or there is nothing to transfer.
     """
-    if not body:
+    if not copied:
         msg = "Nothing to transfer: the network has no weights but its head's."
         raise WeightsError(msg)
-    changed = differences(source, read(model), body)
+    held = read(model)
+    changed = differences(source, held, copied)
     if changed:
-        msg = f"{len(changed)} of {len(body)} weights were not transferred, first {changed[0]!r}."
+        msg = f"{len(changed)} of {len(copied)} weights were not transferred, first {changed[0]!r}."
+        raise WeightsError(msg)
+    rest = frozenset(fresh) - copied
+    changed = differences(fresh, held, rest)
+    if changed:
+        msg = f"{len(changed)} of {len(rest)} weights that are drawn anew are others, first {changed[0]!r}."
         raise WeightsError(msg)
 
 

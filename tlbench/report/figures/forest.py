@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlbench.declare.claims import Unit
     from tlbench.report.records import ClaimRecord
+    from tlbench.scores.listed import Unit
 
 # More would make a figure that no page holds.
 MOST_CLAIMS = 60
 
-# What is written at the axis of differences.
-AXES: dict[Unit, str] = {"percent": "difference (points)", "number": "difference"}
+# Labels of the axes of differences.
+AXES: dict[Unit, str] = {"percent": "difference (points)", "nats": "difference (nats)", "number": "difference"}
 
 # Told apart by colour and by shape.
 MARKS = {"supported": ("C2", "o"), "refuted": ("C1", "X"), "inconclusive": ("C0", "D")}
@@ -37,7 +37,7 @@ class Forest:
 
     Attributes:
         claims: In the order of the tests.
-        name: Of the figure, unlike that of any other.
+        name: Name of the figure, unlike that of any other.
     """
 
     claims: tuple[ClaimRecord, ...]
@@ -50,7 +50,7 @@ class Forest:
 
     @property
     def title(self) -> str:
-        """What it shows."""
+        """Title of the figure."""
         return "differences that the claims are about, with their intervals"
 
     @property
@@ -67,7 +67,7 @@ class Forest:
 
     @property
     def caption(self) -> str:
-        """What the marks are."""
+        """Meaning of the marks."""
         text = (
             "Each claim's mean difference over seeds with the interval that decides, among all claims; the upright "
             "stroke is what it must exceed. Circles are supported, diamonds inconclusive, crosses refuted, all claims "
@@ -128,7 +128,7 @@ def _draw_group(axes: Axes, claims: Sequence[ClaimRecord], scale: float) -> None
 def _draw_claim(axes: Axes, position: int, claim: ClaimRecord, scale: float) -> None:
     axes.plot([scale * claim.threshold] * 2, [position - 0.28, position + 0.28], color="#8a8a8a", linewidth=2.5)
     if claim.effect is None:
-        axes.text(scale * claim.threshold, position, "  diverged", va="center", fontsize=12)
+        axes.text(scale * claim.threshold, position, "  no score", va="center", fontsize=12)
         return
     colour, marker = MARKS[claim.outcome]
     if claim.low is not None and claim.high is not None:

@@ -1,11 +1,11 @@
-"""What a trial's numbers are, for whatever draws them over epochs."""
+"""Numbers of a trial, for sinks that draw them over epochs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tlbench.report.frames import HISTORIES, SCORES
+from tlbench.report.frames import HISTORIES
 
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ class Point:
     """A number of a trial.
 
     Attributes:
-        of: Whether it is of an epoch, or of the test images after the last.
-        name: As that of the record's field.
+        of: `"epochs"` for a number of one epoch, `"test"` for a score on the test images after the last.
+        name: Name of the record's field, or key of the metric.
         value: The number.
-        epoch: Counted from 1.
+        epoch: Epoch, counted from 1.
     """
 
     of: Literal["epochs", "test"]
@@ -32,11 +32,10 @@ class Point:
 
 
 def points(trial: TrialRecord) -> Iterator[Point]:
-    """A trial's history and scores; what is no number is left out."""
+    """Iterate over a trial's history and scores; what is no number is left out."""
     for name in HISTORIES:
         for epoch, value in enumerate(getattr(trial, name), start=1):
             if value is not None:
                 yield Point("epochs", name, value, epoch)
-    for name in SCORES:
-        if (value := getattr(trial, name)) is not None:
-            yield Point("test", name, value, len(trial.validation_accuracy))
+    for key, value in trial.scores.items():
+        yield Point("test", key, value, len(trial.validation_accuracy))

@@ -1,67 +1,54 @@
-"""Puts a run together: options in, a study with its data, store and runner out."""
+"""Assembles a run: options in, the study with its data and its store out."""
 
 from __future__ import annotations
 
 import secrets
-import tempfile
 
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import joblib
-
-from tlbench import __version__
 from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.declare import tasks
+from tlbench.declare.graphs import Graph
 from tlbench.declare.revisions import REFERENCE
 from tlbench.declare.study import Study
 from tlbench.declare.tasks import EVERY_CLASS
-from tlbench.declare.trials import DataReference, Graph, ImageNet, Random, Trial
+from tlbench.declare.trials import DataReference, ImageNet, Random, Trial
 from tlbench.errors import DataError
-from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import environment
 from tlbench.networks import imagenet
 from tlbench.plan import forecast
 from tlbench.store import baselines
-from tlbench.store.baselines import Run
 from tlbench.store.store import Store
-from tlbench.train import fingerprint
-from tlbench.train.executors.inline import Inline
-from tlbench.train.executors.processes import Processes
-from tlbench.train.prefixes import PrefixCache
-from tlbench.train.runner import LocalTraining, Runner, Setup
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.declare.profiles import Profile
     from tlbench.declare.tasks import Task
-    from tlbench.judge.verdicts import Verdict
     from tlbench.machine.environment import Environment
     from tlbench.plan.forecast import Forecast, Size
     from tlbench.run.options import Options
-    from tlbench.store.results import Result
     from tlbench.store.timings import Timing
-    from tlbench.train.runner import Executor, Listener, Trainer
 
 
 @dataclass(frozen=True)
-class Session:
-    """A run, put together.
+class Assembly:
+    """The parts of a run, ready to train.
 
     Attributes:
-        options: What the user asked for.
-        study: What arms have in common.
-        environment: What it runs on.
-        datasets: By digest.
-        store: Where results are.
-        run: Identifies this run in the results that it trains.
-        notes: What a reader of the report must know.
-        warnings: What is not quite as it should be with the images.
+        options: Options of the run.
+        study: Data, network, recipe and seeds that arms have in common.
+        environment: Environment of this process.
+        datasets: Datasets by digest.
+        store: Store of results.
+        run: Identifier of this run in the results that it trains.
+        notes: Sentences that a reader of the report must know.
+        warnings: Sentences about images that differ from the published data set.
     """
 
     options: Options
@@ -75,7 +62,7 @@ class Session:
 
     @property
     def header(self) -> dict[str, str]:
-        """What decides the run, by name."""
+        """The facts that decide the run, by name."""
         data, study = self.datasets[self.study.data.digest], self.study
         return {
             "environment": str(self.environment),
@@ -95,11 +82,11 @@ class Session:
     def _how(self) -> str:
         if self.options.reference:
             return "one trial after the other, each by a fresh network and a plain fit (--tlbench-reference)"
-        whole = "" if self.options.prefix_cache else ", frozen flows computed in every step"
+        whole = ", frozen flows computed in every step" if self.options.no_prefix_cache else ""
         workers = self.options.processes
         if workers == 1:
             return f"in this process{whole}"
-        threads = _threads(workers)
+        threads = self.options.threads
         return f"in {workers} processes of {threads} thread{'s' * (threads > 1)} each{whole}"
 
     @property
@@ -109,62 +96,25 @@ class Session:
 
     @property
     def caption(self) -> str:
-        """What captions say of the images."""
+        """The sentence on the images that captions end with."""
         data = self.datasets[self.study.data.digest]
         others = [dataset for dataset in self.datasets.values() if dataset.digest != data.digest]
         named = [f"Data: {_and_stand_in(data)}", *(f"weights transferred from {_and_stand_in(one)}" for one in others)]
         return f"{'; '.join(named)}."
 
-    def repeat(self, trial: Trial, listener: Listener, warn: Callable[[str], None]) -> Result:
-        """Train a trial again, as a run would, from its source as that is stored; the store is left as it is.
-
-        Args:
-            trial: Which.
-            listener: Is told what is being trained.
-            warn: Is told what a user should know of how it is.
-        """
-        with tempfile.TemporaryDirectory(prefix="tlbench-repeat-") as folder:
-            store = Store(Path(folder), self.environment)
-            if trial.source is not None and trial.source in self.store:
-                self.store.copy(trial.source, store)
-            runner = replace(self, store=store).runner(listener, warn)
-            try:
-                return runner.result(trial)
-            finally:
-                runner.close()
-
-    def runner(self, listener: Listener, warn: Callable[[str], None]) -> Runner:
-        """A runner of the study's trials.
-
-        Args:
-            listener: Is told what is being trained.
-            warn: Is told what a user should know of how it is.
-        """
-        if self.options.reference:
-            make_trainer = partial(_make_reference_trainer, self.environment)
-        else:
-            folder = self.store.folder / "prefixes" if self.options.prefix_cache else None
-            make_trainer = partial(_make_trainer, self.environment, folder)
-        finder = partial(imagenet.find_weights, self.options.weights)
-        setup = Setup(self.store, self.environment, self.datasets, finder, make_trainer)
-
-        executor: Executor = Inline(LocalTraining(setup, listener), self.graph)
-        if (count := self.options.processes) > 1:
-            executor = Processes(count, _threads(count), setup, self.graph, listener, executor, warn)
-        return Runner(self.store, executor, warn)
-
     def graph(self, trial: Trial) -> Graph:
-        """What the trial shares with those that share its compiled network."""
+        """The key under which a trial shares a compiled network."""
         dataset = self.datasets.get(trial.data.digest)
         return Graph.of(trial, len(trial.task.labels_of(dataset.class_names if dataset else ())))
 
     def forecast(self, trials: Sequence[Trial], timings: Iterable[Timing], processes: int = 1) -> Forecast:
-        """What some trials will take.
+        """Predict the time that some trials will take.
 
         Args:
-            trials: Those to train, each after its source.
-            timings: See `Store.timings`; those of before the run, where it is held against what happened.
-            processes: How many train at once.
+            trials: Trials to train, each after its source.
+            timings: Times of stored trials. A prediction that is compared with the run's own time needs the timings
+                of before the run.
+            processes: Number of processes that train at once.
         """
 
         @cache
@@ -181,17 +131,17 @@ class Session:
         return forecast.predict(trials, timings, lambda trial: size(trial.data, trial.task), processes)
 
     def peak_memory(self, trials: Iterable[Trial]) -> int | None:
-        """Most bytes that a process may hold which trains some trials, from saved runs; None where none tells.
+        """Predict the peak memory of a process that trains some trials, in bytes; None without a saved run to tell.
 
         Args:
-            trials: Those to train.
+            trials: Trials to train.
         """
         runs = baselines.latest(self.options.baselines, environment.machine(self.environment))
         return forecast.peak_memory(trials, runs, self.environment)
 
 
 def near(path: Path) -> str:
-    """A path as it would be typed here: the report of a study is then the same in any checkout."""
+    """Shorten a path to be relative to the current folder, so that a report is the same in any checkout."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
@@ -200,47 +150,24 @@ def _and_stand_in(dataset: Dataset) -> str:
     return f"{dataset.name} (a stand-in for {dataset.stand_in})" if dataset.stand_in else dataset.name
 
 
-def _threads(workers: int) -> int:
-    return max(1, int(joblib.cpu_count()) // workers)
-
-
-def _make_trainer(environment: Environment, folder: Path | None) -> Trainer:
-    # Imported here, as below: what is stored already is judged without a backend.
-    from tlbench.train.device_arrays import DeviceArrays, capacity_bytes
-    from tlbench.train.training import Trainer
-
-    device_arrays = DeviceArrays(bytes_) if (bytes_ := capacity_bytes(environment.device)) else None
-    try:
-        prefix_cache = PrefixCache(folder=folder) if folder is not None else None
-    except OSError:  # Where nothing can be written, memory is left.
-        prefix_cache = PrefixCache()
-    return Trainer(environment, prefix_cache, device_arrays)
-
-
-def _make_reference_trainer(environment: Environment) -> Trainer:
-    from tlbench.train.reference import ReferenceTrainer
-
-    return ReferenceTrainer(environment)
-
-
 def new_run() -> str:
-    """Identifies a run: when it began, and a number that no other has."""
+    """Make an identifier of a run: its start, and a random number."""
     return f"{baselines.now()}-{secrets.token_hex(4)}"
 
 
-def open_session(options: Options, run: str | None = None) -> Session:
-    """Read or draw the images, and put the run together; trains nothing.
+def assemble(options: Options, run: str | None = None) -> Assembly:
+    """Read or draw the images, and assemble the run; trains nothing.
 
     Args:
-        options: What the user asks for.
-        run: Identifies the run, where several processes take part in it.
+        options: Options of the run.
+        run: Identifier of the run, where several processes take part in it.
 
     Raises:
-        TlbenchError: The data, the store or an option cannot be worked with.
+        TlbenchError: The data, the store or an option is unusable.
     """
     profile = options.profile
     processes = options.processes
-    here = environment.current(gpu=options.gpu, threads=_threads(processes) if processes > 1 else None)
+    here = environment.current(gpu=options.gpu, threads=options.threads if processes > 1 else None)
     # What the reference path trains is never taken for the results that it is held against, nor for those of a
     # reference path that trained otherwise.
     reference = options.store / f"reference-{REFERENCE.number}"
@@ -295,7 +222,7 @@ def open_session(options: Options, run: str | None = None) -> Session:
             f"Test images of {data.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
         )
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
-    return Session(
+    return Assembly(
         options,
         study,
         here,
@@ -304,41 +231,6 @@ def open_session(options: Options, run: str | None = None) -> Session:
         run,
         notes=tuple(dict.fromkeys(notes)),
         warnings=differences if profile.images == "natural-images" else (),
-    )
-
-
-def saved_run(
-    session: Session,
-    trials: Iterable[Trial],
-    result: Callable[[Trial], Result | None],
-    labels: Mapping[str, Sequence[str]],
-    verdicts: Iterable[Verdict],
-    *,
-    peak_memory_bytes: int | None,
-) -> Run:
-    """A run as it is saved and compared.
-
-    Args:
-        session: That has run.
-        trials: Of its plan.
-        result: Gives a trial's result, or None where there is none.
-        labels: What arms are called, by `Trial.arm`.
-        verdicts: On its claims.
-        peak_memory_bytes: The most that a process has held that trained some of them; None where nothing was trained.
-    """
-    here = session.environment
-    return Run(
-        name=session.options.save or "this run",
-        created=baselines.now(),
-        tlbench_version=__version__,
-        commit=baselines.commit_of(Path.cwd()),
-        header=session.header,
-        surroundings=environment.surroundings(here),
-        peak_memory_bytes=peak_memory_bytes,
-        fingerprint=fingerprint.take(here).content(),
-        arms=baselines.saved_arms(trials, result, labels),
-        claims=tuple(saved_claim(verdict, result) for verdict in verdicts),
-        id=session.run,
     )
 
 

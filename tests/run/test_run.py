@@ -1,0 +1,145 @@
+"""A study run without pytest."""
+
+from __future__ import annotations
+
+import json
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pebble import Pebble
+
+from tlbench.datasets.dataset import Dataset, Split
+from tlbench.declare.claims import score
+from tlbench.declare.profiles import Profile
+from tlbench.declare.tasks import Task
+from tlbench.declare.trials import Recipe
+from tlbench.errors import ConfigurationError
+from tlbench.judge.comparison import FailOn
+from tlbench.report.tables import Column, Row, Table
+from tlbench.run.commands import Command
+from tlbench.run.options import Options
+from tlbench.run.run import Run
+
+
+def colours(size):
+    """60 noisy images of three colours."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    images = generator.integers(0, 120, (60, size, size, 3))
+    images[np.arange(60), :, :, labels] += 100
+    return Dataset("colours", images.astype(np.uint8), labels, ("red", "green", "blue"))
+
+
+RECIPE = Recipe(learning_rate=0.1, epochs=1, batch_size=8)
+
+SPLIT = Split(validation=0.2, test=0.2)
+
+PROFILE = Profile("tiny", colours, colours, Pebble(), RECIPE, SPLIT, RECIPE, SPLIT)
+
+
+def start(folder, **changes):
+    """A run whose store is in a folder."""
+    given = {"seeds": 2, "max_seeds": 2, "store": folder, "report": folder / "report", "compare_fail": FailOn()}
+    return Run(Options(profile=PROFILE, **(given | changes)), command=Command(("study", "--tlbench-save", "x")))
+
+
+def rates(run):
+    """A claim and a table, of the same two arms."""
+    fast = run.study.random("fast")
+    slow = run.study.random("slow", recipe=replace(RECIPE, learning_rate=1e-4))
+    rows = tuple(Row(arm.label, {"accuracy": score(arm)}) for arm in (fast, slow))
+    claim = score(fast).beats(score(slow)).named("test_fast", "A high rate is better.")
+    return [claim, Table("Table 1", "two rates", "arm", (Column("accuracy"),), rows)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of the claim and the table, saved as `first`."""
+    run = start(tmp_path_factory.mktemp("store"), save="first")
+    run.plan(rates(run))
+    run.train()
+    run.judge()
+    run.saving = run.save()
+    run.close()
+    return run
+
+
+def test_a_plan_has_each_trial_once(tmp_path):
+    """Two arms, two seeds; nothing is trained."""
+    run = start(tmp_path)
+
+    assert 4 == len(run.plan(rates(run)))
+    assert run.trials == run.missing
+    assert None is run.trained
+
+
+def test_a_run_trains_judges_and_reports(finished):
+    """Every trial is in the store, the verdict in the report, and each cell filled."""
+    report = finished.report()
+
+    assert () == finished.missing
+    assert 4 == len(finished.trained[1])
+    assert ["test_fast"] == [claim.name for claim in report.claims]
+    assert report.tables[0].filled
+    assert "pytest study --tlbench-repeat" == report.repeat
+
+
+def test_a_run_is_saved(finished):
+    """Under its name."""
+    assert "passed" == finished.saving.outcome
+    assert finished.saving.saved.name.endswith("_first.json")
+
+
+def test_a_second_run_trains_nothing_and_measures_nothing(finished):
+    """Its results are those of the run that it is compared with."""
+    run = start(finished.options.store, compare="first")
+    run.plan(rates(run))
+    run.judge()
+
+    assert None is run.trained
+    assert "not measured" == run.save().outcome
+
+
+def test_a_trial_is_repeated_by_its_digest(finished):
+    """The store is left as it is; a digest that no trial has is refused."""
+    run = start(finished.options.store)
+    run.plan(rates(run))
+
+    lines = run.repeat(run.trials[0].digest[:12])
+
+    assert any("accuracy" in line for line in lines)
+    with pytest.raises(ConfigurationError, match="which 0 of 4 begin with"):
+        run.repeat("x")
+
+
+def test_a_declaration_that_the_images_do_not_serve_is_named(tmp_path):
+    """By the class that they lack."""
+    run = start(tmp_path)
+    arm = run.study.random("cats", task=Task("cat/red", cat=["cat"], red=["red"]))
+
+    assert "cat" in run.unfit(score(arm).is_positive())
+    assert None is run.unfit(rates(run)[0])
+
+
+def test_the_status_follows_the_run(tmp_path):
+    """Planned, training, finished: a program that started the run reads how far it is."""
+    path = tmp_path / "status" / "run.json"
+    run = start(tmp_path / "store", status=path, save="named")
+    states = []
+
+    run.plan(rates(run)[:1])
+    states.append(json.loads(path.read_text()))
+    run.judge()
+    run.close()
+    states.append(json.loads(path.read_text()))
+    saved = run.save().saved
+    run.finish()
+    states.append(json.loads(path.read_text()))
+
+    assert ["planned", "training", "finished"] == [state["state"] for state in states]
+    assert [(4, 0), (4, 4), (4, 4)] == [(state["planned"], state["trained"]) for state in states]
+    assert "trial 4/4" in states[1]["progress"]
+    assert [None, None, str(saved)] == [state["saved"] for state in states]

@@ -1,0 +1,50 @@
+"""Exit statuses and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tlbench.machine import backends
+from tlbench.run.options import option
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SAFE, REGRESSED, COULD_NOT_RUN, NOT_MEASURED = 0, 1, 2, 3
+
+STATUS = {"passed": SAFE, "failed": REGRESSED, "not measured": NOT_MEASURED}
+
+
+def like(name: str, own: str | None = None, **settings: Any) -> Callable[..., Any]:
+    """Make an option of a command from an option of a run, with the same help, placeholder and default.
+
+    Args:
+        name: Name of the run's option, for instance `--tlbench-seeds`.
+        own: Name of the command's option; `--seeds` unless given.
+        settings: Settings of click that differ.
+    """
+    found = option(name)
+    same: dict[str, Any] = {"help": found.help}
+    if found.kind == "flag":
+        same["is_flag"] = True
+    else:
+        same["metavar"] = found.metavar
+    if found.default:
+        same |= {"default": found.default, "show_default": True}
+    return click.option(own or f"--{found.field.replace('_', '-')}", **(same | settings))
+
+
+store_option = like(
+    "--tlbench-store",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".tlbench"),
+    help="Folder of results, saved runs and environments.",
+)
+fail_option = like("--tlbench-compare-fail", "--fail")
+backend_option = click.option(
+    "--backend", type=click.Choice(backends.BACKENDS), default="tensorflow", show_default=True, help="Keras' backend."
+)

@@ -1,0 +1,135 @@
+"""Saves a run, and compares it with a saved one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench import __version__
+from tlbench.errors import StoreError
+from tlbench.judge.comparison import compare
+from tlbench.judge.verdicts import saved_claim
+from tlbench.machine import environment
+from tlbench.report.comparisons import describe
+from tlbench.report.gathering import comparison_record
+from tlbench.store import baselines
+from tlbench.train import fingerprint
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tlbench.declare.trials import Trial
+    from tlbench.judge.verdicts import Verdict
+    from tlbench.report.records import ComparisonRecord
+    from tlbench.run.assembly import Assembly
+    from tlbench.run.commands import Command
+    from tlbench.run.options import Options
+    from tlbench.store.results import Result
+
+
+@dataclass
+class Saving:
+    """The outcome of saving and comparing a run.
+
+    Attributes:
+        outcome: `"passed"`, `"failed"` or `"not measured"`, of the comparison; passed where there was none.
+        lines: Lines that tell a user about both.
+        comparison: The comparison; None where there was none.
+        saved: File of the saved run; None where nothing was saved.
+        failed: Whether the run should have been saved, and could not be written.
+    """
+
+    outcome: str = "passed"
+    lines: list[str] = field(default_factory=list)
+    comparison: ComparisonRecord | None = None
+    saved: Path | None = None
+    failed: bool = False
+
+
+def saved_run(
+    assembly: Assembly,
+    trials: Iterable[Trial],
+    result: Callable[[Trial], Result | None],
+    labels: Mapping[str, Sequence[str]],
+    verdicts: Iterable[Verdict],
+    *,
+    peak_memory_bytes: int | None,
+) -> baselines.Run:
+    """Gather the content of a saved run.
+
+    Args:
+        assembly: Parts of the run.
+        trials: Trials of its plan.
+        result: Gives a trial's result, or None where there is none.
+        labels: Names of arms, by the arm's digest.
+        verdicts: Verdicts on its claims.
+        peak_memory_bytes: Peak memory of a process that has trained some of the trials; None where nothing was
+            trained.
+    """
+    here = assembly.environment
+    return baselines.Run(
+        name=assembly.options.save or "this run",
+        created=baselines.now(),
+        tlbench_version=__version__,
+        commit=baselines.commit_of(Path.cwd()),
+        header=assembly.header,
+        surroundings=environment.surroundings(here),
+        peak_memory_bytes=peak_memory_bytes,
+        fingerprint=fingerprint.take(here).content(),
+        arms=baselines.saved_arms(trials, result, labels),
+        claims=tuple(saved_claim(verdict, result) for verdict in verdicts),
+        id=assembly.run,
+    )
+
+
+def save_and_compare(run: baselines.Run, options: Options, command: Command) -> Saving:
+    """Compare a run with the saved run that the options name, and save it where the comparison allows that.
+
+    Args:
+        run: Content of the run.
+        options: Options of the run.
+        command: Command of the run.
+    """
+    saving = Saving()
+    if options.compare:
+        _compare(run, options, saving)
+    if saving.outcome == "not measured":
+        repeated = command.with_options("--tlbench-compare", options.compare or "", "--tlbench-fresh")
+        saving.lines.append(f"To measure: {repeated}")
+    elif saving.outcome == "failed":
+        name = options.save or options.compare or ""
+        name = name if baselines.is_name(name) else "NAME"
+        saving.lines.append(f"To accept the changes: {command.with_options('--tlbench-save', name)}")
+    if options.save and saving.outcome != "passed":
+        why = "it failed the comparison" if saving.outcome == "failed" else "nothing of it, or too little, was measured"
+        saving.lines.append(f"Not saved as {options.save!r}, since {why}.")
+    elif options.save:
+        try:
+            saving.saved = baselines.save(run, options.baselines)
+            saving.lines.append(f"Saved as {saving.saved}")
+        except StoreError as error:
+            saving.failed = True
+            saving.lines.append(f"Not saved: {error}")
+    return saving
+
+
+def _compare(run: baselines.Run, options: Options, saving: Saving) -> None:
+    machine, named = run.surroundings.machine, options.compare or ""
+    try:
+        found = baselines.find(named, options.baselines, machine)
+        if found is None:
+            saving.lines.append(
+                f"Warning: nothing to compare with: no saved run {named!r} in {options.baselines}; save one with "
+                f"--tlbench-save {named}."
+            )
+            return
+        record = comparison_record(compare(baselines.load(found.path), run), options.compare_fail)
+    except StoreError as error:
+        saving.lines.append(f"Warning: nothing to compare with: {error}")
+        return
+    if found.other_machine:
+        saving.lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
+    saving.lines.append(describe(record))
+    saving.comparison, saving.outcome = record, record.outcome

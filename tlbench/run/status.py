@@ -1,0 +1,99 @@
+"""The state of a run in a file, for programs that start runs: `--tlbench-status`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from tlbench.errors import StoreError
+from tlbench.store.publishing import publish
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a run.
+
+    Attributes:
+        state: Step that the run has reached.
+        planned: Number of trials in the plan.
+        to_train: Number of trials that the store lacked when the plan was made.
+        trained: Number of trials that this run has trained so far.
+        progress: Last line of progress; empty before a trial has ended.
+        outcome: Outcome of the comparison with a saved run; None where there was none.
+        saved: File of the saved run; None where nothing was saved.
+    """
+
+    state: Literal["planned", "training", "finished"] = "planned"
+    planned: int = 0
+    to_train: int = 0
+    trained: int = 0
+    progress: str = ""
+    outcome: str | None = None
+    saved: str | None = None
+
+
+class StatusFile:
+    """Writes the state of a run to a file whenever the state changes.
+
+    Args:
+        path: The file; each state replaces the one before, whole. None to write nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._status = Status()
+
+    def update(self, **changes: object) -> None:
+        """Change some attributes of the state, see `Status`.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
+        self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+        if self._path is None:
+            return
+        content = {"schema_version": SCHEMA_VERSION, **asdict(self._status)}
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            publish(self._path, json.dumps(content, indent=1) + "\n")
+        except OSError as error:
+            msg = f"The status cannot be written; choose another file with --tlbench-status. Received: {error}"
+            raise StoreError(msg) from error
+
+    def trial_ended(self, line: str) -> None:
+        """Count a trained trial.
+
+        Args:
+            line: Line of progress.
+        """
+        # A full disk is told where results are written; here it must not end the training of a trial that fits.
+        with contextlib.suppress(StoreError):
+            self.update(state="training", trained=self._status.trained + 1, progress=line.strip())
+
+
+def read(path: Path) -> Status | None:
+    """Read the state of a run; None where the run has not written one.
+
+    Raises:
+        StoreError: The file is damaged, or another version of tlbench wrote it.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("schema_version") != SCHEMA_VERSION:
+            msg = f"The status {path} was written by another version of tlbench; run the study again."
+            raise StoreError(msg)
+        return Status(**content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        msg = f"The status {path} cannot be read; run the study again. Received: {error!r}"
+        raise StoreError(msg) from error

@@ -1,0 +1,114 @@
+"""The training of a run: its executor, and single trials again."""
+
+from __future__ import annotations
+
+import tempfile
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench.errors import ConfigurationError
+from tlbench.networks import imagenet
+from tlbench.store.store import Store
+from tlbench.train.executors.inline import Inline
+from tlbench.train.executors.processes import Processes
+from tlbench.train.prefixes import PrefixCache
+from tlbench.train.runner import LocalTraining, Runner, Setup
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tlbench.declare.trials import Trial
+    from tlbench.machine.environment import Environment
+    from tlbench.run.assembly import Assembly
+    from tlbench.store.results import Result
+    from tlbench.train.runner import Executor, Listener, Trainer
+
+
+def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], None]) -> Runner:
+    """Make the runner of a run's trials.
+
+    Args:
+        assembly: Parts of the run.
+        listener: Receives the progress of training.
+        warn: Receives sentences that a user should know.
+    """
+    options = assembly.options
+    if options.reference:
+        make_trainer = partial(_make_reference_trainer, assembly.environment)
+    else:
+        folder = None if options.no_prefix_cache else assembly.store.folder / "prefixes"
+        make_trainer = partial(_make_trainer, assembly.environment, folder)
+    finder = partial(imagenet.find_weights, options.weights)
+    setup = Setup(assembly.store, assembly.environment, assembly.datasets, finder, make_trainer)
+    executor = _make_executor(assembly, setup, listener, warn)
+    return Runner(assembly.store, executor, warn)
+
+
+def repeat(assembly: Assembly, trial: Trial, listener: Listener, warn: Callable[[str], None]) -> Result:
+    """Train a trial again, from its stored source, and leave the store as it is.
+
+    Args:
+        assembly: Parts of the run.
+        trial: The trial to repeat.
+        listener: Receives the progress of training.
+        warn: Receives sentences that a user should know.
+    """
+    with tempfile.TemporaryDirectory(prefix="tlbench-repeat-") as folder:
+        store = Store(Path(folder), assembly.environment)
+        if trial.source is not None and trial.source in assembly.store:
+            assembly.store.copy(trial.source, store)
+        runner = make_runner(replace(assembly, store=store), listener, warn)
+        try:
+            return runner.result(trial)
+        finally:
+            runner.close()
+
+
+def find(digest: str, trials: Sequence[Trial]) -> Trial:
+    """Find a trial by the beginning of its digest.
+
+    Args:
+        digest: Beginning of the digest, as hexadecimal digits.
+        trials: Trials of a run, each once.
+
+    Raises:
+        ConfigurationError: No trial's digest begins so, or several do.
+    """
+    found = [trial for trial in trials if trial.digest.startswith(digest.lower())]
+    if len(found) != 1:
+        msg = (
+            f"--tlbench-repeat must be the beginning of one trial's digest, of those that the collected tests "
+            f"need; --tlbench-plan lists them. Received: {digest!r}, which {len(found)} of {len(trials)} begin with"
+        )
+        raise ConfigurationError(msg)
+    return found[0]
+
+
+def _make_executor(assembly: Assembly, setup: Setup, listener: Listener, warn: Callable[[str], None]) -> Executor:
+    # A new executor is a file in `tlbench/train/executors/` and a line here.
+    inline = Inline(LocalTraining(setup, listener), assembly.graph)
+    count, threads = assembly.options.processes, assembly.options.threads
+    return Processes(count, threads, setup, assembly.graph, listener, inline, warn) if count > 1 else inline
+
+
+def _make_trainer(environment: Environment, folder: Path | None) -> Trainer:
+    # Imported here, as below: what is stored already is judged without a backend.
+    from tlbench.train.device_arrays import DeviceArrays, capacity_bytes
+    from tlbench.train.training import Trainer
+
+    device_arrays = DeviceArrays(bytes_) if (bytes_ := capacity_bytes(environment.device)) else None
+    try:
+        prefix_cache = PrefixCache(folder=folder) if folder is not None else None
+    except OSError:  # Where nothing can be written, memory is left.
+        prefix_cache = PrefixCache()
+    return Trainer(environment, prefix_cache, device_arrays)
+
+
+def _make_reference_trainer(environment: Environment) -> Trainer:
+    from tlbench.train.reference import ReferenceTrainer
+
+    return ReferenceTrainer(environment)
