@@ -24,11 +24,7 @@ import numpy as np
 from scipy.special import stdtr
 from tabulate import tabulate
 
-from tlbench.datasets.dataset import Split
-from tlbench.declare.claims import Claim, Margin, Quantity, Reading, score
-from tlbench.declare.profiles import MINIATURE
-from tlbench.declare.tasks import EVERY_CLASS
-from tlbench.declare.trials import Arm, DataReference, Random
+from tlbench import EVERY_CLASS, MINIATURE, Arm, Claim, DataReference, Margin, Quantity, Random, Reading, Split, score
 from tlbench.judge.judging import LEVEL, judge, looks
 from tlbench.scores.statistics import holm, moderate
 
@@ -38,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.declare.trials import Trial
+    from tlbench import Trial
 
 # The study's claims as sums of arms' scores; see benchmarks/test_*.py.
 CLAIMS: tuple[dict[str, float], ...] = (

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.declare.claims import ACCURACY, LOSS, MACRO_F1, Margin, score
-from tlbench.declare.tasks import Task
-from tlbench.report.tables import Column, Row, Table
+from tlbench import ACCURACY, LOSS, MACRO_F1, Column, Margin, Row, Table, Task, score
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tlbench.declare.claims import Metric, Reading
-    from tlbench.declare.study import Study
-    from tlbench.declare.trials import Arm
+    from tlbench import Arm, Metric, Reading, Study
 
 EIGHT_CLASSES = Task("8-classes")
 PERSON_OTHER = Task("person/other", person=["person"], other=...)

@@ -19,36 +19,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-import numpy as np
 
 from tabulate import tabulate
 
-from tlbench.errors import StoreError
+from tlbench import StoreError, read
 from tlbench.judge.judging import LEVEL, estimates
-from tlbench.report import content
 from tlbench.scores.statistics import holm
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from numpy.typing import NDArray
 
-    from tlbench.report.records import ClaimRecord
+    from tlbench import Frames
 
 
 # Of twenty seeds there are 184,756 choices of ten.
 MOST_CHOICES = 200
 
+SIDES: tuple[Literal["greater", "less"], ...] = ("greater", "less")
+
 
 @dataclass(frozen=True)
 class Power:
-    """What runs of so many seeds decide.
+    """The decisions of runs of some number of seeds.
 
     Attributes:
-        seeds: How many each of them has.
-        supported: Share of them that supports a claim, by its name.
-        refuted: Share that refutes it.
+        seeds: Number of seeds of each run.
+        supported: Share of the runs that support a claim, by its name.
+        refuted: Share of the runs that refute a claim, by its name.
     """
 
     seeds: int
@@ -57,37 +59,36 @@ class Power:
 
     @property
     def decided(self) -> float:
-        """Number of claims that they decide, in the mean."""
+        """Mean number of claims that a run decides."""
         return sum(self.supported.values()) + sum(self.refuted.values())
 
 
-def powers(claims: Sequence[ClaimRecord]) -> list[Power]:
-    """For each number of seeds from two to all.
+def powers(run: Frames) -> list[Power]:
+    """Judge every number of seeds from two to all.
 
     Args:
-        claims: Of one run, without a trial that diverged, all with the same seeds.
+        run: A run without a trial that diverged, whose claims all have the same seeds.
 
     Raises:
-        ValueError: They are not.
+        ValueError: A trial of the run diverged, or its claims have other seeds, or one.
     """
-    differences = _differences(claims)
-    seeds = differences.shape[1]
+    differences = _differences(run)
     return [
-        Power(count, *(_shares(claims, differences, _choices(seeds, count), side) for side in ("greater", "less")))
-        for count in range(2, seeds + 1)
+        Power(count, *(_shares(run, differences, _choices(differences.shape[1], count), side) for side in SIDES))
+        for count in range(2, differences.shape[1] + 1)
     ]
 
 
-def table(claims: Sequence[ClaimRecord]) -> str:
+def table(run: Frames) -> str:
     """As Markdown: claims below each other, numbers of seeds beside each other; refuting choices have a minus sign."""
-    found = powers(claims)
+    found = powers(run)
     rows = []
-    for claim, differences in zip(claims, _differences(claims), strict=True):
-        distance, deviation = differences.mean() - claim.threshold, differences.std(ddof=1)
-        shares = [power.supported[claim.name] - power.refuted[claim.name] for power in found]
+    for name, threshold, differences in zip(run.claims.name, run.claims.threshold, _differences(run), strict=True):
+        distance, deviation = differences.mean() - threshold, differences.std(ddof=1)
+        shares = [power.supported[name] - power.refuted[name] for power in found]
         rows.append(
             [
-                claim.name.removeprefix("test_"),
+                name.removeprefix("test_"),
                 f"{distance / deviation:+.1f}" if deviation else "-",
                 *(f"{share:.0%}" for share in shares),
             ]
@@ -98,17 +99,17 @@ def table(claims: Sequence[ClaimRecord]) -> str:
     return tabulate(rows, headings, tablefmt="github", colalign=align, disable_numparse=True)
 
 
-def _differences(claims: Sequence[ClaimRecord]) -> NDArray[np.float64]:
-    """Of shape (claims, seeds)."""
-    seeds = {tuple(score.seed for score in claim.seeds) for claim in claims}
-    if len(seeds) != 1 or any(score.difference is None for claim in claims for score in claim.seeds):
-        msg = f"Claims must have the same seeds, and no trial that diverged. Received: seeds {sorted(seeds)}"
+def _differences(run: Frames) -> NDArray[np.float64]:
+    """Differences of shape (claims, seeds), in the order of the claims."""
+    by_seed = run.differences.pivot_table(index="claim", columns="seed", values="difference", dropna=False)
+    seeds = list(by_seed.columns)
+    if by_seed.isna().any(axis=None):
+        msg = f"Claims must have the same seeds, and no trial that diverged. Received: seeds {seeds}"
         raise ValueError(msg)
-    differences = np.array([[score.difference for score in claim.seeds] for claim in claims], np.float64)
-    if differences.shape[1] == 1:
-        msg = f"There must be two seeds or more. Received: seeds {sorted(seeds)}"
+    if len(seeds) < 2:
+        msg = f"There must be two seeds or more. Received: seeds {seeds}"
         raise ValueError(msg)
-    return differences
+    return by_seed.loc[run.claims.name].to_numpy()
 
 
 def _choices(seeds: int, count: int) -> list[tuple[int, ...]]:
@@ -119,17 +120,14 @@ def _choices(seeds: int, count: int) -> list[tuple[int, ...]]:
 
 
 def _shares(
-    claims: Sequence[ClaimRecord],
-    differences: NDArray[np.float64],
-    choices: Sequence[tuple[int, ...]],
-    side: Literal["greater", "less"],
+    run: Frames, differences: NDArray[np.float64], choices: Sequence[tuple[int, ...]], side: Literal["greater", "less"]
 ) -> dict[str, float]:
     decided: Counter[str] = Counter()
     for choice in choices:
-        found = zip(claims, estimates(differences[:, choice].tolist()), strict=True)
-        adjusted = holm([estimate.p(claim.threshold, side) for claim, estimate in found])
-        decided.update(claim.name for claim, p in zip(claims, adjusted, strict=True) if p <= LEVEL)
-    return {claim.name: decided[claim.name] / len(choices) for claim in claims}
+        found = zip(run.claims.threshold, estimates(differences[:, choice].tolist()), strict=True)
+        adjusted = holm([estimate.p(threshold, side) for threshold, estimate in found])
+        decided.update(name for name, p in zip(run.claims.name, adjusted, strict=True) if p <= LEVEL)
+    return {name: decided[name] / len(choices) for name in run.claims.name}
 
 
 @click.command()
@@ -137,7 +135,7 @@ def _shares(
 def main(results: Path) -> None:
     """Say what fewer of the seeds of the run in RESULTS, a results.json, would have decided."""
     try:
-        click.echo(table(content.load(results).claims))
+        click.echo(table(read(results)))
     except (StoreError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 

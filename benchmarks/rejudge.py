@@ -18,7 +18,7 @@ import click
 
 from tabulate import tabulate
 
-from tlbench.errors import StoreError
+from tlbench import StoreError
 from tlbench.judge.judging import LEVEL, REASONS, agreeing, estimates
 from tlbench.judge.wording import shown_difference, shown_interval, shown_p
 from tlbench.scores.statistics import holm, holm_levels

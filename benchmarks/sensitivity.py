@@ -39,21 +39,16 @@ from benchmarks import (
     test_table_4_tasks,
     test_table_5_f1_per_class,
 )
-from tlbench.datasets.dataset import Dataset, Parts
+from tlbench import ACCURACY, MINIATURE, Dataset, Parts, Random, Summary, Xception
 from tlbench.declare import tasks
-from tlbench.declare.profiles import MINIATURE
-from tlbench.declare.trials import Random
 from tlbench.judge.comparison import FailOn, compare
 from tlbench.judge.judging import judge
 from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import backends, environment
-from tlbench.networks.xception import Xception
 from tlbench.run.options import Options
 from tlbench.run.run import Run as StudyRun
-from tlbench.scores.listed import ACCURACY
 from tlbench.store.baselines import Run, SavedArm
 from tlbench.store.older import summary_of_1
-from tlbench.store.results import Summary
 from tlbench.train import transfer
 from tlbench.train.prefixes import PrefixCache
 
@@ -64,9 +59,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.declare.claims import Claim
-    from tlbench.declare.study import Study
-    from tlbench.declare.trials import Arm, Trial
+    from tlbench import Arm, Claim, Study, Trial
 
 # A run of the miniature has so many.
 SEEDS = MINIATURE.seeds

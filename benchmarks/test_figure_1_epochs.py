@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import CAT_DOG, EIGHT_CLASSES, NEGLIGIBLE, direct, moved
-from tlbench.declare.claims import score, validation_accuracy
-from tlbench.report.figures import Curves
+from tlbench import Curves, score, validation_accuracy
+
+from .poster import CAT_DOG, EIGHT_CLASSES, NEGLIGIBLE, direct, moved
 
 
 if TYPE_CHECKING:
-    from tlbench.declare.claims import Claim
-    from tlbench.declare.study import Study
+    from tlbench import Claim, Study
 
 
 def figure_1(study: Study) -> Curves:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.poster import EIGHT_CLASSES
+from .poster import EIGHT_CLASSES
 
 
 STEP_IMAGES = 32
@@ -67,7 +67,7 @@ def test_reading_images(benchmark, images, tmp_path):
     """A folder of PNG files, decoded and resized, with nothing cached."""
     from PIL import Image
 
-    from tlbench.datasets.folder import read_images
+    from tlbench import read_images
 
     for index, image in enumerate(images[:128]):
         folder = tmp_path / "images" / ("even" if index % 2 else "odd")

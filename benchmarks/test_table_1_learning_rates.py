@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import LEARNING_RATES, TABLE_1, initialised, table_of_scores
-from tlbench.declare.claims import ACCURACY, LOSS, MACRO_F1, score
-from tlbench.report.figures import Calibration, Lines, Point
+from tlbench import ACCURACY, LOSS, MACRO_F1, Calibration, Lines, Point, score
+
+from .poster import LEARNING_RATES, TABLE_1, initialised, table_of_scores
 
 
 if TYPE_CHECKING:
-    from tlbench.declare.claims import Claim
-    from tlbench.declare.study import Study
-    from tlbench.report.tables import Table
+    from tlbench import Claim, Study, Table
 
 
 def table_1(study: Study) -> Table:

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import NEGLIGIBLE, TABLE_2, frozen, table_of_scores
-from tlbench.declare.claims import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, score
-from tlbench.report.figures import Bar, Bars
+from tlbench import ACCURACY, BATCH_STATISTICS_ACCURACY, LOSS, Bar, Bars, score
+
+from .poster import NEGLIGIBLE, TABLE_2, frozen, table_of_scores
 
 
 if TYPE_CHECKING:
-    from tlbench.declare.claims import Claim
-    from tlbench.declare.study import Study
-    from tlbench.report.tables import Table
+    from tlbench import Claim, Study, Table
 
 
 def table_2(study: Study) -> Table:

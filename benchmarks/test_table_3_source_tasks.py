@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import TABLE_3, direct, table_of_scores
-from tlbench.declare.claims import ACCURACY, LOSS, MACRO_F1
+from tlbench import ACCURACY, LOSS, MACRO_F1
+
+from .poster import TABLE_3, direct, table_of_scores
 
 
 if TYPE_CHECKING:
-    from tlbench.declare.study import Study
-    from tlbench.report.tables import Table
+    from tlbench import Study, Table
 
 
 def table_3(study: Study) -> Table:

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.poster import EIGHT_CLASSES, PERSON_OTHER, TABLE_5, moved
-from tlbench.declare.claims import f1, f1_lead, score
-from tlbench.report.figures import Confusion
-from tlbench.report.tables import Column, Row, Table
+from tlbench import Column, Confusion, Row, Table, f1, f1_lead, score
+
+from .poster import EIGHT_CLASSES, PERSON_OTHER, TABLE_5, moved
 
 
 if TYPE_CHECKING:
-    from tlbench.declare.claims import Claim
-    from tlbench.declare.study import Study
+    from tlbench import Claim, Study
 
 
 def table_5(study: Study) -> Table:

@@ -44,10 +44,12 @@ napoleon_use_ivar = True
 nitpicky = True
 # What other projects document: their sites could only be asked over the network.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|keras|matplotlib|np|numpy|pathlib|types|typing)\..+"),
+    (r"py:.*", r"(collections|keras|matplotlib|np|numpy|os|pandas|pathlib|pd|types|typing)\..+"),
     (r"py:.*", r"(ArrayLike|Callable|EllipsisType|Iterable|Iterator|Mapping|NDArray|Path|Protocol|Sequence)"),
     # An alias of a `Literal`; docstrings say what it can be.
     (r"py:class", r"Unit|Outcome"),
+    # Parts of `tlbench.Run` and `tlbench.Options` that users are given, and need not name.
+    (r"py:class", r"(tlbench\..+\.)?(Assembly|Command|Declaration|FailOn|Forecast|Saving)"),
 ]
 
 linkcheck_anchors_ignore_for_url = ["https://github.com/"]

@@ -22,9 +22,7 @@ PEBBLE = Path(__file__).with_name("pebble.py").read_text()
 PROFILE = """
 import numpy as np
 from pebble import Pebble
-from tlbench.datasets.dataset import Dataset, Split
-from tlbench.declare.profiles import Profile
-from tlbench.declare.trials import Recipe
+from tlbench import Dataset, Profile, Recipe, Split
 
 def colours(size, classes=("cat", "dog", "person"), seed=0):
     generator = np.random.default_rng(seed)
@@ -41,9 +39,7 @@ def pytest_tlbench_profiles():
 
 STUDY = '''
 import pytest
-from tlbench.declare.claims import score
-from tlbench.report.figures import Curves
-from tlbench.report.tables import Column, Row, Table
+from tlbench import Column, Curves, Row, Table, score
 
 FROZEN = ("entry", "middle", "exit")
 

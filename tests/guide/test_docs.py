@@ -23,25 +23,6 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
 PAGES = sorted(path.relative_to(GUIDE).as_posix() for path in GUIDE.rglob("*.md") if "_build" not in path.parts)
 
-# The poster's images and network, so small that reading them takes no time.
-TINY = """
-import numpy as np
-from pebble import Pebble
-from tlbench.datasets.dataset import Dataset, Split
-from tlbench.datasets.natural_images import COUNTS
-from tlbench.declare.profiles import Profile
-from tlbench.declare.trials import Recipe
-
-def images(size, seed=0):
-    labels = np.repeat(np.arange(len(COUNTS)), 10)
-    pixels = np.random.default_rng(seed).integers(0, 256, (len(labels), size, size, 3))
-    return Dataset("noise", pixels.astype(np.uint8), labels, tuple(COUNTS))
-
-def pytest_tlbench_profiles():
-    source, recipe = lambda size: images(size, seed=1), Recipe(epochs=1)
-    return [Profile("tiny", images, source, Pebble(), recipe, Split(validation=0.2, test=0.3), recipe)]
-"""
-
 
 def blocks(page, language):
     """Code blocks of a page as pairs of caption and code, whether they are directives or plain fences."""
@@ -70,7 +51,9 @@ def project(pytester):
 
     def make(page):
         shutil.copytree(ROOT / "benchmarks", pytester.path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
-        pytester.makepyfile(pebble=(Path(__file__).parents[1] / "pebble.py").read_text(), tiny=TINY)
+        pytester.makepyfile(
+            **{name: (Path(__file__).parents[1] / f"{name}.py").read_text() for name in ("pebble", "tiny")}
+        )
         pytester.makeini("[pytest]\ntlbench_profile = tiny\naddopts = -p tiny -p no:cacheprovider -p no:benchmark\n")
         for name, code in examples(page).items():
             (pytester.path / name).write_text(code)

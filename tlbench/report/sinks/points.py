@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tlbench.report.frames import HISTORIES
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlbench.report.records import TrialRecord
-
-HISTORIES = ("validation_accuracy", "training_accuracy", "training_loss")
 
 
 @dataclass(frozen=True)

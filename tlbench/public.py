@@ -1,0 +1,143 @@
+"""The public names of tlbench, each from the module that defines it; users import them from `tlbench` itself."""
+
+from __future__ import annotations
+
+from tlbench.datasets.dataset import Dataset, Parts, Split
+from tlbench.datasets.folder import read_images
+from tlbench.declare.claims import ANY, Claim, Margin, Quantity, Reading, f1, f1_lead, score, validation_accuracy
+from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
+from tlbench.declare.study import Study
+from tlbench.declare.tasks import EVERY_CLASS, Task
+from tlbench.declare.trials import Arm, DataReference, ImageNet, Network, Random, Recipe, Trial
+from tlbench.errors import (
+    ConfigurationError,
+    DamagedError,
+    DataError,
+    EnvironmentFailure,
+    SinkError,
+    StoreError,
+    TlbenchError,
+    TrainingError,
+    UnwritableError,
+    WeightsError,
+)
+from tlbench.judge.decisions import Decision
+from tlbench.judge.verdicts import Evidence, Verdict
+from tlbench.machine.environment import Environment
+from tlbench.networks.xception import Xception
+from tlbench.report.figures import (
+    Bar,
+    Bars,
+    Calibration,
+    Confusion,
+    Curves,
+    Drawn,
+    Figure,
+    Lines,
+    Matrix,
+    Pair,
+    Point,
+)
+from tlbench.report.frames import Frames, read
+from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Row, Table, Value
+from tlbench.run.options import Options
+from tlbench.run.run import Run
+from tlbench.scores.listed import (
+    ACCURACY,
+    BALANCED_ACCURACY,
+    BATCH_STATISTICS_ACCURACY,
+    BRIER_SCORE,
+    CALIBRATION_ERROR,
+    LOSS,
+    MACRO_F1,
+    METRICS,
+    TOP_5_ACCURACY,
+    Metric,
+    Predictions,
+    Scored,
+)
+from tlbench.scores.statistics import Interval
+from tlbench.store.results import Result, Summary
+
+
+__all__ = [
+    "ACCURACY",
+    "ANY",
+    "BALANCED_ACCURACY",
+    "BATCH_STATISTICS_ACCURACY",
+    "BRIER_SCORE",
+    "CALIBRATION_ERROR",
+    "EVERY_CLASS",
+    "LOSS",
+    "MACRO_F1",
+    "METRICS",
+    "MINIATURE",
+    "POSTER",
+    "THUMBNAIL",
+    "TOP_5_ACCURACY",
+    "Arm",
+    "Bar",
+    "Bars",
+    "Calibration",
+    "Cell",
+    "Claim",
+    "Column",
+    "ConfigurationError",
+    "Confusion",
+    "Curves",
+    "DamagedError",
+    "DataError",
+    "DataReference",
+    "Dataset",
+    "Decision",
+    "Drawn",
+    "Environment",
+    "EnvironmentFailure",
+    "Evidence",
+    "Figure",
+    "FilledRow",
+    "FilledTable",
+    "Frames",
+    "ImageNet",
+    "Interval",
+    "Lines",
+    "Margin",
+    "Matrix",
+    "Metric",
+    "Network",
+    "Options",
+    "Pair",
+    "Parts",
+    "Point",
+    "Predictions",
+    "Profile",
+    "Quantity",
+    "Random",
+    "Reading",
+    "Recipe",
+    "Result",
+    "Row",
+    "Run",
+    "Scored",
+    "SinkError",
+    "Split",
+    "StoreError",
+    "Study",
+    "Summary",
+    "Table",
+    "Task",
+    "TlbenchError",
+    "TrainingError",
+    "Trial",
+    "UnwritableError",
+    "Value",
+    "Verdict",
+    "WeightsError",
+    "Xception",
+    "f1",
+    "f1_lead",
+    "read",
+    "read_images",
+    "score",
+    "validation_accuracy",
+]
