@@ -1,4 +1,4 @@
-"""How often a comparison of runs speaks where nothing has changed, and how often where something has.
+"""The rate at which a comparison of runs speaks where nothing has changed, and where something has.
 
     python -m benchmarks.sensitivity train docs/sensitivity.json     # an hour on two cores; goes on where it was
     python -m benchmarks.sensitivity judge docs/sensitivity.json docs/sensitivity.md
@@ -239,13 +239,13 @@ def with_unit_inputs() -> AbstractContextManager[Any]:
 
 @dataclass(frozen=True)
 class Condition:
-    """How the study is trained.
+    """A way to train the study: healthy, or with a fault planted.
 
     Attributes:
-        fault: In a phrase; empty for none.
-        affects: Whether an arm is trained; the others are as healthy.
-        change: Of each trial.
-        patch: Of what trains it.
+        fault: The fault in a phrase; empty for none.
+        affects: Says whether the fault affects an arm; the results of other arms are the healthy ones.
+        change: Change of each trial.
+        patch: Patch of the code that trains it.
         own_networks: Whether compiled networks of other conditions would hide it.
         prefix_cache: Whether the output of frozen flows is computed once, which would hide what happens in them.
     """
@@ -347,7 +347,7 @@ def run_of_miniature(store: Path) -> StudyRun:
 
 @click.group()
 def main() -> None:
-    """How often comparisons speak, and whether they should."""
+    """Counts of comparisons that speak, and of those that should."""
 
 
 @main.command()
@@ -411,7 +411,7 @@ def _pretrained_weights() -> Any:
 
 
 def _train(name: str, seed: int) -> dict[str, Summary]:
-    """What the arms of a condition score under one seed, by label; in a process that stays."""
+    """Train the arms of a condition under one seed, in a process that stays; return their scores by label."""
     run, condition = _run(), CONDITIONS[name]
     weights_of = {run.study.pretrained.digest: _pretrained_weights()}
     trainer = _own_trainer(name) if condition.own_networks else _shared_trainer()
@@ -452,8 +452,8 @@ class Pool:
 
         Args:
             condition: Arms that it does not affect are healthy.
-            seeds: Of its trials.
-            seconds: How many times as long its steps take.
+            seeds: Seeds of its trials.
+            seconds: Factor by which its steps take longer.
         """
         arms = [*arms_of_tables_1_and_2(self.study), *arms_of_tables_3_and_4(self.study)]
         chosen: dict[Trial, Summary] = {}
@@ -478,7 +478,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Alarms:
-    """What a comparison says."""
+    """Findings of a comparison."""
 
     scores: bool
     verdicts: bool
@@ -486,7 +486,7 @@ class Alarms:
 
     @property
     def any(self) -> bool:
-        """Whether it says anything."""
+        """True where the comparison has found anything."""
         return self.scores or self.verdicts or self.speed
 
 
