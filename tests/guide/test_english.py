@@ -84,7 +84,10 @@ def breaches(docstring):
 def folders():
     """Modules by folder."""
     modules = sorted([*(ROOT / "tlbench").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
-    return {folder: [path for path in modules if path.parent == folder] for folder in {path.parent for path in modules}}
+    return {
+        folder: [path for path in modules if path.parent == folder]
+        for folder in sorted({path.parent for path in modules})
+    }
 
 
 @pytest.mark.parametrize(

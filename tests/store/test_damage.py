@@ -42,7 +42,7 @@ def run(dataset, trials):
     def over(folder):
         log, here = stub.Log(), current()
         store = Store(folder, here)
-        setup = Setup(store, here, {dataset.digest: dataset}, lambda: None, lambda: stub.StubTrainer(here))
+        setup = Setup(store, here, {dataset.digest: dataset}, None, lambda: stub.StubTrainer(here))
         runner = Runner(store, Inline(LocalTraining(setup, log), lambda trial: trial.network), log.warnings.append)
         runner.prepare(trials)
         return [runner.result(trial) for trial in trials], log

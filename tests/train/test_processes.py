@@ -37,10 +37,6 @@ def kind(trial):
     return trial.frozen
 
 
-def no_weights():
-    raise AssertionError
-
-
 class Log:
     """Remembers what happened, and may act on it."""
 
@@ -70,7 +66,7 @@ def run(tmp_path_factory, dataset):
     store = Store(tmp_path_factory.mktemp("store"), here)
     datasets = {dataset.digest: dataset}
 
-    setup = Setup(store, here, datasets, no_weights, partial(make_trainer, here))
+    setup = Setup(store, here, datasets, None, partial(make_trainer, here))
     executor = Processes(2, 1, setup, kind, log, Inline(LocalTraining(setup, log), kind), warnings.append)
     runner = Runner(store, executor)
     yield types.SimpleNamespace(runner=runner, executor=executor, log=log, warnings=warnings, store=store)
@@ -179,7 +175,7 @@ def test_another_tlbench_where_the_user_stands_trains_nothing(run, make_trial, d
     monkeypatch.syspath_prepend(tmp_path)
     path, warnings, here = list(sys.path), [], current()
     store = Store(tmp_path / "store", here)
-    setup = Setup(store, here, {dataset.digest: dataset}, no_weights, partial(make_trainer, here))
+    setup = Setup(store, here, {dataset.digest: dataset}, None, partial(make_trainer, here))
     executor = Processes(1, 1, setup, kind, run.log, Inline(LocalTraining(setup, run.log), kind), warnings.append)
     runner = Runner(store, executor)
     trial = make_trial(seed=11, recipe=QUICK)
@@ -197,7 +193,7 @@ def test_what_cannot_be_pickled_is_trained_in_this_process(run, make_trial, data
     warnings, here = [], current()
     store = Store(tmp_path, here)
 
-    setup = Setup(store, here, {dataset.digest: dataset}, lambda: None, partial(make_trainer, here))
+    setup = Setup(store, here, {dataset.digest: dataset}, None, lambda: make_trainer(here))
     executor = Processes(2, 1, setup, kind, run.log, Inline(LocalTraining(setup, run.log), kind), warnings.append)
     runner = Runner(store, executor)
     trial = make_trial(recipe=QUICK)

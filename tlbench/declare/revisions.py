@@ -55,7 +55,7 @@ TRAINER = Revision(
 LOADER = Revision("loader", 1, ("datasets/dataset.py", "declare/tasks.py"))
 
 # Part of the digests of trials that start from ImageNet's weights, and of those that start from such a trial.
-IMAGENET = Revision("imagenet", 1, ("networks/imagenet.py",))
+IMAGENET = Revision("imagenet", 1, ("networks/published.py",))
 
 # Not part of digests, which both paths share: results of the reference path are in a folder of each revision.
 REFERENCE = Revision("reference", 1, ("train/reference.py",))

@@ -44,7 +44,8 @@ class Network(Hashable, Protocol):
     def flow_ends(self) -> Mapping[str, str]:
         """Name of the last layer of each part, in the order of the graph; the head follows the last part.
 
-        A property `cuts`, which names finer ends in the same way, is optional: every part ends where a cut does.
+        Two properties are optional: `cuts`, which names finer ends in the same way (every part ends where a cut does),
+        and `pretrained`, the network's `tlbench.networks.published.Published` weights.
         """
 
     def build(self, classes: int, dtype: str = "float32") -> keras.Model:

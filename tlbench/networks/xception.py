@@ -6,10 +6,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.errors import ConfigurationError
+from tlbench.networks.published import Published, WeightsFile
 
 
 if TYPE_CHECKING:
     import keras
+
+
+# Hashes as in `keras.applications.xception`.
+IMAGENET = Published(
+    name="ImageNet (Keras' published weights)",
+    url="https://storage.googleapis.com/tensorflow/keras-applications/xception/",
+    files=(
+        WeightsFile(
+            "xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "b0042744bf5b25fce3cb969f33bebb97", head=False
+        ),
+        WeightsFile("xception_weights_tf_dim_ordering_tf_kernels.h5", "0a58e3b7378bc2990ea3b43d5981f1f6", head=True),
+    ),
+    classes=1000,
+    body_end="avg_pool",
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,11 @@ class Xception:
                 f"Received: batchnorm_momentum={self.batchnorm_momentum!r}"
             )
             raise ConfigurationError(msg)
+
+    @property
+    def pretrained(self) -> Published | None:
+        """Keras' ImageNet weights, which the full network has at any image size; None otherwise."""
+        return IMAGENET if self.width == 1 and self.middle_modules == 8 else None
 
     @property
     def flow_ends(self) -> dict[str, str]:

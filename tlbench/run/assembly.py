@@ -18,7 +18,7 @@ from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import DataReference, ImageNet, Random, Trial
 from tlbench.errors import DataError
 from tlbench.machine import environment
-from tlbench.networks import imagenet
+from tlbench.networks import published
 from tlbench.plan import forecast
 from tlbench.store import baselines
 from tlbench.store.store import Store
@@ -179,9 +179,8 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
     datasets = {data.digest: data}
     pretrained: ImageNet | Trial
     if options.resolved_source == "imagenet":
-        imagenet.check_fits(profile.network)
-        path = imagenet.find_weights(options.weights)
-        pretrained, pretrained_name = ImageNet(imagenet.md5(path)), "ImageNet (Keras' published weights)"
+        weights = published.of_network(profile.network)
+        pretrained, pretrained_name = ImageNet(published.md5(weights.find(options.weights))), weights.name
     else:
         source = _source_images(profile, options)
         datasets[source.digest] = source

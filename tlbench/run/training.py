@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
-from tlbench.networks import imagenet
 from tlbench.store.store import Store
 from tlbench.train.executors.inline import Inline
 from tlbench.train.executors.processes import Processes
@@ -42,8 +41,7 @@ def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], No
     else:
         folder = None if options.no_prefix_cache else assembly.store.folder / "prefixes"
         make_trainer = partial(_make_trainer, assembly.environment, folder)
-    finder = partial(imagenet.find_weights, options.weights)
-    setup = Setup(assembly.store, assembly.environment, assembly.datasets, finder, make_trainer)
+    setup = Setup(assembly.store, assembly.environment, assembly.datasets, options.weights, make_trainer)
     executor = _make_executor(assembly, setup, listener, warn)
     return Runner(assembly.store, executor, warn)
 

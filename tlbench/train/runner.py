@@ -60,14 +60,14 @@ class Setup:
         store: Where results are kept.
         environment: What it trains on.
         datasets: By digest, those that trials may name.
-        imagenet: Finds the file with ImageNet's weights.
+        weights: File of the network's published weights; None for Keras' cache.
         make_trainer: Makes what trains a trial, the first time that one has to be.
     """
 
     store: Store
     environment: Environment
     datasets: Mapping[str, Dataset]
-    imagenet: Callable[[], Path]
+    weights: Path | None
     make_trainer: Callable[[], Trainer]
 
 
@@ -85,7 +85,7 @@ class LocalTraining:
         self._listener = listener
         self._trainer: Trainer | None = None
         # The one source whose weights were last used: the arms of a study share few.
-        self._source: tuple[Trial | ImageNet, Weights] | None = None
+        self._source: tuple[object, Weights] | None = None
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -114,14 +114,15 @@ class LocalTraining:
         source = trial.initialisation
         if isinstance(source, Random):
             return None
-        if self._source is None or self._source[0] != source:
+        key = (source, trial.network) if isinstance(source, ImageNet) else source
+        if self._source is None or self._source[0] != key:
             if isinstance(source, ImageNet):
-                from tlbench.train.training import imagenet_weights
+                from tlbench.train.training import published_weights
 
-                weights = imagenet_weights(trial.network, self._setup.imagenet())
+                weights = published_weights(trial.network, self._setup.weights)
             else:
                 weights = self.store.load_weights(source)
-            self._source = (source, weights)
+            self._source = (key, weights)
         return self._source[1]
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from tlbench.declare import tasks
 from tlbench.declare.graphs import Graph
 from tlbench.machine import backends
-from tlbench.networks import flows, imagenet, parts
+from tlbench.networks import flows, parts, published
 from tlbench.scores import metrics
 from tlbench.store.results import Result
 from tlbench.train import prefixes, transfer
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 # The most images that are predicted at once; not fewer than half of it unless there are fewer.
 PREDICTION_BATCH = 256
-
-IMAGENET_CLASSES = 1000
 
 
 class Trainer:
@@ -459,18 +457,19 @@ def fresh_weights(network: Network, labels: int, precision: str, seed: int) -> W
         random.setstate(state)
 
 
-def imagenet_weights(network: Network, path: Path) -> Weights:
-    """Keras' published ImageNet weights, as a source for a network's body.
+def published_weights(network: Network, path: Path | None) -> Weights:
+    """The published weights of a network, as a source.
 
     Args:
-        network: The architecture the weights are for.
-        path: The published file.
+        network: A network that has published weights.
+        path: File of the user; None for Keras' cache.
 
     Raises:
-        WeightsError: The file's weights are not this network's.
+        WeightsError: The file cannot be found, or its weights are not this network's.
     """
-    model = network.build(IMAGENET_CLASSES)
-    imagenet.load_weights(model, path)
+    weights = published.of_network(network)
+    model = network.build(weights.classes)
+    weights.load(model, weights.find(path))
     return transfer.read(model)
 
 

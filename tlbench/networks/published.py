@@ -1,4 +1,7 @@
-"""ImageNet weights of Xception, from the files that Keras publishes."""
+"""Published weights of networks: files, their hashes, and loading them.
+
+A network that has published weights names them in a property `pretrained`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError, WeightsError
-from tlbench.networks.xception import Xception
 
 
 if TYPE_CHECKING:
@@ -18,17 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-URL = "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
-
 
 @dataclass(frozen=True)
 class WeightsFile:
     """A published file.
 
     Attributes:
-        name: As published below `URL`.
-        md5: Its hash, as in `keras.applications.xception`.
-        head: Whether it holds the head with ImageNet's 1,000 classes.
+        name: Name of the file below its URL.
+        md5: MD5 of the file, as hexadecimal digits.
+        head: Whether the file holds the head too.
     """
 
     name: str
@@ -36,26 +36,65 @@ class WeightsFile:
     head: bool
 
 
-HEADLESS = WeightsFile(
-    "xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "b0042744bf5b25fce3cb969f33bebb97", head=False
-)
-WITH_HEAD = WeightsFile("xception_weights_tf_dim_ordering_tf_kernels.h5", "0a58e3b7378bc2990ea3b43d5981f1f6", head=True)
-PUBLISHED = (HEADLESS, WITH_HEAD)
+@dataclass(frozen=True)
+class Published:
+    """Published weights of a network.
+
+    Attributes:
+        name: Name in tables and headers.
+        url: URL of the folder with the files.
+        files: Accepted files; the first is the one to download.
+        classes: Number of classes of the published head.
+        body_end: Name of the last layer before the head.
+    """
+
+    name: str
+    url: str
+    files: tuple[WeightsFile, ...]
+    classes: int
+    body_end: str
+
+    def find(self, path: Path | None = None) -> Path:
+        """Find a file of these weights, see `find_weights`.
+
+        Args:
+            path: File of the user; None for Keras' cache, to which a missing file is downloaded.
+
+        Raises:
+            WeightsError: The file is missing, cannot be downloaded, or is another one.
+        """
+        return find_weights(path, self.files, self.url)
+
+    def load(self, model: keras.Model, path: Path) -> None:
+        """Load a file into the body of a network, see `load_weights`.
+
+        Args:
+            model: Network with the published architecture.
+            path: A file of `find`.
+
+        Raises:
+            WeightsError: The file is for another architecture, or is damaged.
+        """
+        load_weights(model, path, self.body_end)
 
 
-def check_fits(network: object) -> None:
-    """Make sure that the published weights are for a network.
+def of_network(network: object) -> Published:
+    """The published weights of a network.
+
+    Args:
+        network: A network; the property `pretrained` is optional.
 
     Raises:
-        ConfigurationError: They are not; only the full Xception, at any image size, has them.
+        ConfigurationError: The network has none.
     """
-    fits = isinstance(network, Xception) and network.width == 1 and network.middle_modules == 8
-    if not fits:
+    published = getattr(network, "pretrained", None)
+    if not isinstance(published, Published):
         msg = (
-            "Keras' ImageNet weights are those of the full Xception (width 1, 8 middle modules); use "
-            f"--tlbench-profile poster, or another --tlbench-source. Received: {network}"
+            "No weights are published for this network: Keras' are for the full size. Use --tlbench-profile poster, "
+            f"or another --tlbench-source. Received: {network}"
         )
         raise ConfigurationError(msg)
+    return published
 
 
 def md5(path: Path) -> str:
@@ -65,17 +104,17 @@ def md5(path: Path) -> str:
 
 
 def find_weights(
-    path: Path | None = None,
-    published: tuple[WeightsFile, ...] = PUBLISHED,
-    url: str = URL,
+    path: Path | None,
+    published: tuple[WeightsFile, ...],
+    url: str,
     cache: Path | None = None,
 ) -> Path:
-    """Find a file of ImageNet weights, and check that it is as published.
+    """Find a file of published weights, and check its hash.
 
     Args:
-        path: Where the user has it; None for Keras' cache, which it is downloaded to.
-        published: The files to accept; the first is the one to download.
-        url: Where they are published.
+        path: File of the user; None for Keras' cache, to which a missing file is downloaded.
+        published: Accepted files; the first is the one to download.
+        url: URL of the folder with the files.
         cache: Folder to download to; None for Keras' own.
 
     Returns:
@@ -111,7 +150,7 @@ def _download(file: WeightsFile, url: str, cache: Path | None) -> Path:
         )
     except Exception as error:
         msg = (
-            f"ImageNet weights could not be downloaded from {url}{file.name} (MD5 {file.md5}); give "
+            f"Published weights could not be downloaded from {url}{file.name} (MD5 {file.md5}); give "
             "--tlbench-weights the path of that file, or --tlbench-source embedded or an image folder to train a "
             "source on. "
             f"Received: {error}"
@@ -127,7 +166,7 @@ def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool", *, 
     into a network with that head, and goes by the file's extension.
 
     Args:
-        model: A full Xception.
+        model: Network with the published architecture.
         path: A file in Keras' legacy HDF5 format.
         body_end: The last layer before the head.
         head: Whether to load the head as well, which needs a file that has it and a network with as many classes.

@@ -16,8 +16,8 @@ import pytest
 from pebble import randomise
 
 from tlbench.errors import ConfigurationError, WeightsError
-from tlbench.networks.imagenet import PUBLISHED, WeightsFile, check_fits, find_weights, load_weights, md5
-from tlbench.networks.xception import Xception
+from tlbench.networks.published import WeightsFile, find_weights, load_weights, md5, of_network
+from tlbench.networks.xception import IMAGENET, Xception
 
 
 SIZE = 71
@@ -98,7 +98,7 @@ def test_a_published_file_gives_keras_own_features(published):
     images = np.random.default_rng(0).integers(0, 256, (4, 4, 4, 3)).astype(np.uint8).repeat(18, 1).repeat(18, 2)
     images = images[:, :SIZE, :SIZE]
 
-    load_weights(model, find_weights(published, accepted(published)))
+    load_weights(model, find_weights(published, accepted(published), ""))
 
     assert_equal(theirs.get_weights(), headless(model).get_weights())
     assert_equal(before, model.get_layer("predictions").get_weights())
@@ -223,21 +223,21 @@ def test_a_file_of_another_hash_is_refused(small):
     """The message says which hash was expected and which received."""
     path = small[1]
 
-    with pytest.raises(WeightsError, match=rf"{PUBLISHED[0].md5}.*Received: {md5(path)}"):
-        find_weights(path)
+    with pytest.raises(WeightsError, match=rf"{IMAGENET.files[0].md5}.*Received: {md5(path)}"):
+        IMAGENET.find(path)
 
 
 def test_either_published_file_is_accepted(small):
     """That with a head as well as that without."""
     other = WeightsFile("other.h5", "0" * 32, head=True)
 
-    assert small[1] == find_weights(small[1], (other, *accepted(small[1])))
+    assert small[1] == find_weights(small[1], (other, *accepted(small[1])), "")
 
 
 def test_a_missing_file_is_an_error_with_its_remedy(tmp_path):
     """The option is named."""
     with pytest.raises(WeightsError, match="--tlbench-weights"):
-        find_weights(tmp_path / "nowhere.h5")
+        IMAGENET.find(tmp_path / "nowhere.h5")
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def test_a_download_that_fails_is_an_error_with_its_remedies(tmp_path):
 
 def test_only_the_full_network_has_published_weights():
     """At any image size."""
-    check_fits(Xception(image_size=150))
+    assert IMAGENET == of_network(Xception(image_size=150))
 
     with pytest.raises(ConfigurationError, match="--tlbench-profile poster"):
-        check_fits(SMALL)
+        of_network(SMALL)
