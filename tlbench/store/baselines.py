@@ -39,7 +39,7 @@ class SavedArm:
     """The trials of an arm.
 
     Attributes:
-        arm: Identifier of the arm in any version of tlbench, see `Trial.arm`.
+        arm: Identifier of the arm in any version of tlbench, see `Trial.arm_digest`.
         labels: Labels in tables and claims; the first is shown.
         description: Description as JSON, see `Trial.arm_description`.
         digests: Digests of its trials, by seed.
@@ -160,18 +160,18 @@ def saved_arms(
     Args:
         trials: Trials in any order; those without a result are left out.
         result: Function that gives a trial's result, or None.
-        labels: Labels of arms, by `Trial.arm`.
+        labels: Labels of arms, by `Trial.arm_digest`.
     """
     arms: dict[str, SavedArm] = {}
     for trial in trials:
         if (outcome := result(trial)) is None:
             continue
-        if trial.arm not in arms:
-            named = tuple(labels.get(trial.arm, ())) or ("source",)
-            arms[trial.arm] = SavedArm(trial.arm, named, trial.arm_description, {}, {})
-        arms[trial.arm].digests[trial.seed] = trial.digest
-        arms[trial.arm].trials[trial.seed] = outcome.summary
-        arms[trial.arm].runs[trial.seed] = outcome.run
+        if trial.arm_digest not in arms:
+            named = tuple(labels.get(trial.arm_digest, ())) or ("source",)
+            arms[trial.arm_digest] = SavedArm(trial.arm_digest, named, trial.arm_description, {}, {})
+        arms[trial.arm_digest].digests[trial.seed] = trial.digest
+        arms[trial.arm_digest].trials[trial.seed] = outcome.summary
+        arms[trial.arm_digest].runs[trial.seed] = outcome.run
     return tuple(arms.values())
 
 
