@@ -47,7 +47,7 @@ from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import backends, environment
 from tlbench.run.options import Options
 from tlbench.run.run import Run as StudyRun
-from tlbench.store.baselines import Run, SavedArm
+from tlbench.store.baselines import SavedArm, SavedRun
 from tlbench.store.older import summary_of_1
 from tlbench.train import transfer
 from tlbench.train.prefixes import PrefixCache
@@ -447,7 +447,7 @@ class Pool:
         """Under which all arms of a condition were trained."""
         return sorted(set.intersection(*(set(by_seed) for by_seed in self.trials[condition].values() if by_seed)))
 
-    def run(self, condition: str, seeds: Sequence[int], seconds: float = 1.0) -> Run:
+    def run(self, condition: str, seeds: Sequence[int], seconds: float = 1.0) -> SavedRun:
         """A run of some seeds, as one of the miniature would have been saved.
 
         Args:
@@ -473,7 +473,7 @@ class Pool:
         # Judged as seeds 0, 1, ...; compared under their own numbers, by which runs are paired.
         claims = [replace(c, differences=dict(zip(seeds, c.differences.values(), strict=True))) for c in claims]
         around = environment.Surroundings(environment.current(), {}, "", "", 1, (), None, {})
-        return Run(condition, "", "", None, {}, around, None, None, tuple(saved), tuple(claims))
+        return SavedRun(condition, "", "", None, {}, around, None, None, tuple(saved), tuple(claims))
 
 
 @dataclass(frozen=True)
@@ -490,7 +490,7 @@ class Alarms:
         return self.scores or self.verdicts or self.speed
 
 
-def alarms(old: Run, new: Run) -> Alarms:
+def alarms(old: SavedRun, new: SavedRun) -> Alarms:
     comparison = compare(old, new)
     return Alarms(
         scores=any(arm.status in {"regressed", "improved"} for arm in comparison.arms),

@@ -21,7 +21,7 @@ from tlbench.report.plans import describe_repetition
 from tlbench.report.sinks.points import points
 from tlbench.report.tables import Column, Row, Table, Value, fill
 from tlbench.scores.listed import METRICS
-from tlbench.store.baselines import Run, saved_arms
+from tlbench.store.baselines import SavedRun, saved_arms
 
 
 SEEDS = (0, 1, 2)
@@ -130,7 +130,7 @@ def test_a_comparison_has_every_metric(arm, result_of, environment):
     around = Surroundings(environment, {}, "linux", "cpu", 2, (), None, {})
     trials = [arm.trial(seed) for seed in SEEDS]
     runs = [
-        Run(
+        SavedRun(
             name,
             "",
             "",

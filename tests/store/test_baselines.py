@@ -19,9 +19,9 @@ from tlbench.scores.listed import MACRO_F1
 from tlbench.store import baselines
 from tlbench.store.baselines import (
     Commit,
-    Run,
     SavedArm,
     SavedClaim,
+    SavedRun,
     commit_of,
     find,
     latest,
@@ -40,7 +40,9 @@ def run(environment, make_trial, make_result):
     arms = saved_arms(trials, lambda trial: make_result(8 + trial.seed), {trials[0].arm_digest: ["A"]})
     on_f1 = SavedClaim("c", "C.", 0.0, "inconclusive", {0: 0.1}, None, None, 7)
     claim = replace(on_f1, outcome="supported", also={"macro_f1": on_f1})
-    return Run("mine", baselines.now(), "0.1.0", Commit("abc", changed=True), {}, around, 2**20, None, arms, (claim,))
+    return SavedRun(
+        "mine", baselines.now(), "0.1.0", Commit("abc", changed=True), {}, around, 2**20, None, arms, (claim,)
+    )
 
 
 def test_a_run_is_read_as_it_was_written(run, tmp_path):

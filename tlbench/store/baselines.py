@@ -104,7 +104,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Run:
+class SavedRun:
     """All of a run that a later one is compared with.
 
     Attributes:
@@ -213,7 +213,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def save(run: Run, folder: Path) -> Path:
+def save(run: SavedRun, folder: Path) -> Path:
     """Save a run under the next number of its machine.
 
     It appears whole or not at all, and two that are saved at once get different numbers.
@@ -243,7 +243,7 @@ def save(run: Run, folder: Path) -> Path:
     return path
 
 
-def load(path: Path) -> Run:
+def load(path: Path) -> SavedRun:
     """Read a saved run.
 
     Raises:
@@ -272,7 +272,7 @@ def load(path: Path) -> Run:
     try:
         while version in UPGRADES:
             version = UPGRADES[version](content)
-        return _converter().structure(content, Run)
+        return _converter().structure(content, SavedRun)
     except (AttributeError, KeyError, TypeError) as error:
         msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {error!r}"
         raise StoreError(msg) from error
@@ -320,7 +320,7 @@ def find(reference: str, folder: Path, machine: str) -> Found | None:
     return None
 
 
-def latest(folder: Path, machine: str, most: int = 10) -> Iterator[Run]:
+def latest(folder: Path, machine: str, most: int = 10) -> Iterator[SavedRun]:
     """The runs that a machine saved last, the latest first; those that cannot be read are left out.
 
     Args:
