@@ -14,7 +14,7 @@ from tlbench.errors import StoreError
 from tlbench.report import content
 from tlbench.report.files import RESULTS
 from tlbench.scores.listed import METRICS
-from tlbench.store import store
+from tlbench.store import files, folders, store
 
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Frames:
 
     def _predicted(self, folder: Path, arm: ArmRecord, trial: TrialRecord) -> Iterator[dict[str, Any]]:
         key = self.report.environments[trial.environment].key
-        stored, arrays = store.read(folder / "results" / key / trial.digest[:32], trial.digest)
+        stored, arrays = files.read(folder / "results" / key / trial.digest[:32], trial.digest)
         names, labels, probabilities = stored["label_names"], arrays["labels"], arrays["probabilities"]
         for image, (label, row) in enumerate(zip(labels, probabilities, strict=True)):
             highest = int(np.argmax(row)) if np.isfinite(row).all() else None
@@ -198,9 +198,9 @@ def read(path: str | os.PathLike[str]) -> Frames:
     place = Path(path)
     if not place.is_dir():
         return Frames(place, content.load(place))
-    is_store = (place / store.MARKER).is_file()
+    is_store = (place / folders.MARKER).is_file()
     if is_store:
-        store.check_schema(place)
+        folders.check_schema(place)
     # A store keeps what its last run had to say; those of older versions have it in the report's folder only.
     results = place / store.LAST_REPORT
     if is_store and not results.is_file():

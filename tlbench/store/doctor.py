@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import filelock
 
 from tlbench.errors import StoreError
-from tlbench.store import baselines, store
+from tlbench.store import baselines, files, folders, store
 from tlbench.store.publishing import UNFINISHED
 
 
@@ -30,7 +30,7 @@ LEFTOVER_SECONDS = 24 * 3600
 
 # How names of files begin or end that are still being written, or were when their process ended; those of earlier
 # versions too.
-_UNFINISHED_FILES = (f"{UNFINISHED}*", f".{store.MARKER}-*", f".{store.LAST_REPORT}-*", ".*.unfinished")
+_UNFINISHED_FILES = (f"{UNFINISHED}*", f".{folders.MARKER}-*", f".{store.LAST_REPORT}-*", ".*.unfinished")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def examine(folder: Path, *, repair: bool = False) -> Examination:
     Raises:
         StoreError: It is no store, was written by a newer tlbench, or, to be repaired, cannot be written.
     """
-    if not (folder / "results").is_dir() and not (folder / store.MARKER).exists():
+    if not (folder / "results").is_dir() and not (folder / folders.MARKER).exists():
         msg = f"There is no store; name one with --store. Received: {folder}"
         raise StoreError(msg)
     try:
@@ -134,17 +134,17 @@ class _Examiner:
         self._leftovers(folder)
 
     def _marker(self, folder: Path) -> None:
-        marker = folder / store.MARKER
+        marker = folder / folders.MARKER
         if not marker.exists():
-            write = _Mend("--repair writes it", "written", lambda: store.mark(folder))
+            write = _Mend("--repair writes it", "written", lambda: folders.mark(folder))
             self._found(marker, "missing", "damaged", write)
             return
         try:
-            store.check_schema(folder)
-        except store.MarkerError:
+            folders.check_schema(folder)
+        except folders.MarkerError:
             write = _Mend(
                 "--repair sets it aside and writes it anew",
-                f"written anew; the old one is in {store.DAMAGED}",
+                f"written anew; the old one is in {folders.DAMAGED}",
                 lambda: _mark_anew(folder, marker),
             )
             self._found(marker, "does not say its schema_version", "damaged", write)
@@ -152,7 +152,7 @@ class _Examiner:
     def _result(self, folder: Path, place: Path) -> None:
         self.results += 1
         try:
-            problem = store.damage(place, place.name)
+            problem = files.damage(place, place.name)
             if problem is None:
                 return
         except StoreError as error:
@@ -160,8 +160,8 @@ class _Examiner:
             return
         move = _Mend(
             "--repair sets it aside; the next run that needs it trains it again",
-            f"set aside in {store.DAMAGED}",
-            lambda: store.set_aside(folder, place, place.name),
+            f"set aside in {folders.DAMAGED}",
+            lambda: folders.set_aside(folder, place, place.name),
         )
         self._found(place, problem, "damaged", move)
 
@@ -173,7 +173,7 @@ class _Examiner:
             except (ValueError, RecursionError):
                 move = _Mend(
                     "--repair sets it aside; the next run writes it",
-                    f"set aside in {store.DAMAGED}",
+                    f"set aside in {folders.DAMAGED}",
                     lambda: _set_file_aside(folder, path),
                 )
                 self._found(path, "is no JSON", "damaged", move)
@@ -231,7 +231,7 @@ def _is_old(path: Path) -> bool:
 
 def _is_free(folder: Path, place: Path) -> bool:
     """Whether nobody has the lock of a trial; a lock that was never made is not made to find out."""
-    path = store.lock_path(folder, place)
+    path = folders.lock_path(folder, place)
     if not path.exists():
         return True
     try:
@@ -250,11 +250,11 @@ def _remove(path: Path) -> None:
 
 def _mark_anew(folder: Path, marker: Path) -> None:
     _set_file_aside(folder, marker)
-    store.mark(folder)
+    folders.mark(folder)
 
 
 def _set_file_aside(folder: Path, path: Path) -> None:
-    kept = folder / store.DAMAGED
+    kept = folder / folders.DAMAGED
     kept.mkdir(exist_ok=True)
     path.rename(next(to for number in itertools.count(1) if not (to := kept / f"{path.name}-{number}").exists()))
 

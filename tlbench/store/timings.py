@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import heapq
+import json
 import math
 
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlbench.declare.graphs import Graph
+from tlbench.machine.environment import Environment
+from tlbench.store.files import RESULT, SCHEMA_VERSION
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -82,3 +92,31 @@ def _positive(value: Any) -> float:
         msg = f"not a positive number: {value!r}"
         raise ValueError(msg)
     return float(value)
+
+
+def timings(folder: Path, newest: int) -> Iterator[Timing]:
+    """The times of stored trials, of any study and version of the code, the newest first.
+
+    Unreadable files are left out: damaged ones, and those of another schema or environment.
+
+    Args:
+        folder: Results of one environment, whose key is the folder's name.
+        newest: Maximum number of files to read.
+    """
+    dated = []
+    for path in folder.glob(f"*/{RESULT}"):
+        with contextlib.suppress(OSError):
+            dated.append((path.stat().st_mtime, path))
+    for _, path in heapq.nlargest(newest, dated):
+        if (timing := _read(path, folder.name)) is not None:
+            yield timing
+
+
+def _read(path: Path, key: str) -> Timing | None:
+    # A folder may hold anything, and a forecast is not worth failing a run for.
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        here = Environment(**content["environment"]).key == key
+        return Timing.of(content) if here and content["schema_version"] <= SCHEMA_VERSION else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None

@@ -12,7 +12,7 @@ from tlbench.declare.trials import ImageNet, Random
 from tlbench.errors import ConfigurationError, DamagedError, StoreError, UnwritableError
 from tlbench.machine import backends
 from tlbench.plan.schedule import ordered
-from tlbench.store.store import DAMAGED
+from tlbench.store.folders import DAMAGED
 
 
 if TYPE_CHECKING:
