@@ -29,7 +29,6 @@ LEFT = {
     "tlbench/hosts": (7, 4),
     "tlbench/judge": (3, 4),
     "tlbench/machine": (11, 4),
-    "tlbench/networks": (0, 2),
     "tlbench/plan": (8, 3),
     "tlbench/report": (5, 5),
     "tlbench/report/figures": (28, 57),
