@@ -39,14 +39,12 @@ from benchmarks import (
     test_table_4_tasks,
     test_table_5_f1_per_class,
 )
-from tlbench import ACCURACY, MINIATURE, Dataset, Parts, Random, Summary, Xception
+from tlbench import ACCURACY, MINIATURE, Dataset, Options, Parts, Random, Run, Summary, Xception
 from tlbench.declare import tasks
 from tlbench.judge.comparison import FailOn, compare
 from tlbench.judge.judging import judge
 from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import backends, environment
-from tlbench.run.options import Options
-from tlbench.run.run import Run as StudyRun
 from tlbench.store.baselines import SavedArm, SavedRun
 from tlbench.store.older import summary_of_1
 from tlbench.train import transfer
@@ -331,9 +329,9 @@ def write_trials(trials: Trials, path: Path) -> None:
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
-def run_of_miniature(store: Path) -> StudyRun:
+def run_of_miniature(store: Path) -> Run:
     """A run of the miniature; nothing is read from its store, nor written to it."""
-    return StudyRun(
+    return Run(
         Options(
             profile=MINIATURE,
             seeds=SEEDS,
@@ -374,7 +372,7 @@ def train(path: Path, processes: int) -> None:
 
 
 @cache
-def _run() -> StudyRun:
+def _run() -> Run:
     return run_of_miniature(Path(tempfile.gettempdir()) / "tlbench-sensitivity")
 
 
