@@ -1,4 +1,4 @@
-"""How often the judge errs where claims are exactly at their thresholds, and how often it decides where none is.
+"""Error rates of the judge where claims are exactly at their thresholds, and its power where none is.
 
     python -m benchmarks.error_rates [--studies 4000]
 
@@ -113,16 +113,16 @@ SCENARIOS = ("all alike", "one thrice the others'", "half twice the others'", *D
 
 
 def noisier(scenario: str) -> NDArray[np.bool_]:
-    """Which half of the claims has more noise, on the scale of a single score."""
+    """Mark the half of the claims with more noise, on the scale of a single score."""
     scores = deviations(scenario) / np.sqrt(SCALES)
     return np.argsort(np.argsort(-scores, kind="stable"), kind="stable") < scores.size // 2
 
 
 def supported(differences: NDArray[np.float64], judged_by: str) -> NDArray[np.bool_]:
-    """Which claims are supported at one look, whose thresholds are 0; a run's code does the same.
+    """Mark the claims that are supported at one look, with thresholds of 0, as the code of a run does.
 
     Args:
-        differences: Of the claims, shape (claims, seeds).
+        differences: Differences of the claims, shape (claims, seeds).
         judged_by: Name of one of `JUDGES`.
     """
     seeds = differences.shape[1]
@@ -175,13 +175,13 @@ def claims() -> list[Claim]:
 
 
 def outcomes(differences: NDArray[np.float64], made: list[Claim], first: int, most: int) -> tuple[list[str], int]:
-    """What is judged of some differences, and how many trials of the study's arms that took.
+    """Judge some differences; return the outcomes and the number of trials of the study's arms that this took.
 
     Args:
-        differences: Of the claims, shape (claims, seeds), at least as many as the most.
-        made: As of `claims`.
+        differences: Differences of the claims, shape (claims, seeds), with at least `most` seeds.
+        made: Claims that `claims` has made.
         first: Number of seeds of the first look.
-        most: Of the last.
+        most: Number of seeds of the last look.
     """
 
     def result(trial: Trial) -> Drawn:
@@ -224,7 +224,7 @@ def error_rates(studies: int) -> str:
 
 
 def decided(studies: int) -> str:
-    """How many of the twelve claims are decided where differences are those that runs have found, as Markdown."""
+    """Mean number of decided claims among the twelve, with the differences that runs have found, as Markdown."""
     rows = []
     for scenario, heavy, seeds in itertools.product(DISTANCES, (False, True), (3, 4, 5)):
         distances = np.array(DISTANCES[scenario])[:, None]
@@ -242,7 +242,7 @@ def decided(studies: int) -> str:
 
 
 def designs(studies: int) -> str:
-    """What numbers of seeds decide and cost, as Markdown."""
+    """Decided claims and trained trials by number of seeds, as Markdown."""
     rows = []
     made = claims()
     for first, most in DESIGNS:

@@ -1,4 +1,4 @@
-"""How many of a run's claims fewer of its seeds would have decided: how many a study needs.
+"""The number of a run's claims that fewer of its seeds would have decided, to plan the seeds of a study.
 
     pytest benchmarks --tlbench-seeds 8
     python -m benchmarks.power .tlbench/report/results.json

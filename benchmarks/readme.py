@@ -26,8 +26,8 @@ def section(report: content.Report, folder: str) -> str:
     """Figures, tables and verdicts of a report, as Markdown.
 
     Args:
-        report: Of the run.
-        folder: Where its files are, relative to the README.
+        report: Report of the run.
+        folder: Folder of its files, relative to the README.
     """
     parts = []
     for drawn in all_figures(report):

@@ -37,12 +37,12 @@ class Stored:
     """A claim as a file has it.
 
     Attributes:
-        name: Of the claim.
-        threshold: What its difference should exceed.
-        unit: Of the difference.
-        differences: By seed; empty where a run diverged.
-        outcome: Of the verdict in the file.
-        p: That decided it, or was the nearer one.
+        name: Name of the claim.
+        threshold: Value that the difference should exceed.
+        unit: Unit of the difference.
+        differences: Differences by seed; empty where a run diverged.
+        outcome: Outcome in the file.
+        p: P-value in the file that decided the claim, or came nearest to it.
     """
 
     name: str

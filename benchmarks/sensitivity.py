@@ -1,4 +1,4 @@
-"""How often a comparison of runs speaks where nothing has changed, and how often where something has.
+"""The rate at which a comparison of runs speaks where nothing has changed, and where something has.
 
     python -m benchmarks.sensitivity train docs/sensitivity.json     # an hour on two cores; goes on where it was
     python -m benchmarks.sensitivity judge docs/sensitivity.json docs/sensitivity.md
@@ -39,15 +39,13 @@ from benchmarks import (
     test_table_4_tasks,
     test_table_5_f1_per_class,
 )
-from tlbench import ACCURACY, MINIATURE, Dataset, Parts, Random, Summary, Xception
+from tlbench import ACCURACY, MINIATURE, Dataset, Options, Parts, Random, Run, Summary, Xception
 from tlbench.declare import tasks
 from tlbench.judge.comparison import FailOn, compare
 from tlbench.judge.judging import judge
 from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import backends, environment
-from tlbench.run.options import Options
-from tlbench.run.run import Run as StudyRun
-from tlbench.store.baselines import Run, SavedArm
+from tlbench.store.baselines import SavedArm, SavedRun
 from tlbench.store.older import summary_of_1
 from tlbench.train import transfer
 from tlbench.train.prefixes import PrefixCache
@@ -239,13 +237,13 @@ def with_unit_inputs() -> AbstractContextManager[Any]:
 
 @dataclass(frozen=True)
 class Condition:
-    """How the study is trained.
+    """A way to train the study: healthy, or with a fault planted.
 
     Attributes:
-        fault: In a phrase; empty for none.
-        affects: Whether an arm is trained; the others are as healthy.
-        change: Of each trial.
-        patch: Of what trains it.
+        fault: The fault in a phrase; empty for none.
+        affects: Says whether the fault affects an arm; the results of other arms are the healthy ones.
+        change: Change of each trial.
+        patch: Patch of the code that trains it.
         own_networks: Whether compiled networks of other conditions would hide it.
         prefix_cache: Whether the output of frozen flows is computed once, which would hide what happens in them.
     """
@@ -331,9 +329,9 @@ def write_trials(trials: Trials, path: Path) -> None:
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
-def run_of_miniature(store: Path) -> StudyRun:
+def run_of_miniature(store: Path) -> Run:
     """A run of the miniature; nothing is read from its store, nor written to it."""
-    return StudyRun(
+    return Run(
         Options(
             profile=MINIATURE,
             seeds=SEEDS,
@@ -347,7 +345,7 @@ def run_of_miniature(store: Path) -> StudyRun:
 
 @click.group()
 def main() -> None:
-    """How often comparisons speak, and whether they should."""
+    """Counts of comparisons that speak, and of those that should."""
 
 
 @main.command()
@@ -374,7 +372,7 @@ def train(path: Path, processes: int) -> None:
 
 
 @cache
-def _run() -> StudyRun:
+def _run() -> Run:
     return run_of_miniature(Path(tempfile.gettempdir()) / "tlbench-sensitivity")
 
 
@@ -411,7 +409,7 @@ def _pretrained_weights() -> Any:
 
 
 def _train(name: str, seed: int) -> dict[str, Summary]:
-    """What the arms of a condition score under one seed, by label; in a process that stays."""
+    """Train the arms of a condition under one seed, in a process that stays; return their scores by label."""
     run, condition = _run(), CONDITIONS[name]
     weights_of = {run.study.pretrained.digest: _pretrained_weights()}
     trainer = _own_trainer(name) if condition.own_networks else _shared_trainer()
@@ -447,13 +445,13 @@ class Pool:
         """Under which all arms of a condition were trained."""
         return sorted(set.intersection(*(set(by_seed) for by_seed in self.trials[condition].values() if by_seed)))
 
-    def run(self, condition: str, seeds: Sequence[int], seconds: float = 1.0) -> Run:
+    def run(self, condition: str, seeds: Sequence[int], seconds: float = 1.0) -> SavedRun:
         """A run of some seeds, as one of the miniature would have been saved.
 
         Args:
             condition: Arms that it does not affect are healthy.
-            seeds: Of its trials.
-            seconds: How many times as long its steps take.
+            seeds: Seeds of its trials.
+            seconds: Factor by which its steps take longer.
         """
         arms = [*arms_of_tables_1_and_2(self.study), *arms_of_tables_3_and_4(self.study)]
         chosen: dict[Trial, Summary] = {}
@@ -473,12 +471,12 @@ class Pool:
         # Judged as seeds 0, 1, ...; compared under their own numbers, by which runs are paired.
         claims = [replace(c, differences=dict(zip(seeds, c.differences.values(), strict=True))) for c in claims]
         around = environment.Surroundings(environment.current(), {}, "", "", 1, (), None, {})
-        return Run(condition, "", "", None, {}, around, None, None, tuple(saved), tuple(claims))
+        return SavedRun(condition, "", "", None, {}, around, None, None, tuple(saved), tuple(claims))
 
 
 @dataclass(frozen=True)
 class Alarms:
-    """What a comparison says."""
+    """Findings of a comparison."""
 
     scores: bool
     verdicts: bool
@@ -486,11 +484,11 @@ class Alarms:
 
     @property
     def any(self) -> bool:
-        """Whether it says anything."""
+        """True where the comparison has found anything."""
         return self.scores or self.verdicts or self.speed
 
 
-def alarms(old: Run, new: Run) -> Alarms:
+def alarms(old: SavedRun, new: SavedRun) -> Alarms:
     comparison = compare(old, new)
     return Alarms(
         scores=any(arm.status in {"regressed", "improved"} for arm in comparison.arms),

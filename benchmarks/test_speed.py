@@ -1,4 +1,4 @@
-"""What takes the time: a training step, prediction, building a network, reading images.
+"""Times of a training step, of prediction, of building a network and of reading images.
 
 Timed with pytest-benchmark, so that `--benchmark-save` and `--benchmark-compare`
 tell one framework version from another. No claim rests on these.

@@ -42,7 +42,7 @@ def table_4(study: Study) -> Table:
 
 
 def gain(study: Study, source: Task, target: Task, flows: str) -> Quantity:
-    """What a task gains in accuracy from another, over being learned from random weights."""
+    """Gain of a task in accuracy from another, over being learned from random weights."""
     return score(moved(study, source, target, flows)) - score(direct(study, target))
 
 

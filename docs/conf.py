@@ -47,7 +47,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(collections|keras|matplotlib|np|numpy|os|pandas|pathlib|pd|types|typing)\..+"),
     (r"py:.*", r"(ArrayLike|Callable|EllipsisType|Iterable|Iterator|Mapping|NDArray|Path|Protocol|Sequence)"),
     # An alias of a `Literal`; docstrings say what it can be.
-    (r"py:class", r"Unit|Outcome"),
+    (r"py:class", r"Unit|(Comparison)?Outcome|(Change|Value)Status"),
     # Parts of `tlbench.Run` and `tlbench.Options` that users are given, and need not name.
     (r"py:class", r"(tlbench\..+\.)?(Assembly|Command|Declaration|FailOn|Forecast|Saving)"),
 ]

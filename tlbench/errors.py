@@ -33,8 +33,8 @@ class DamagedError(StoreError):
     """A stored result is not what was stored; whoever finds it sets it aside and trains it again.
 
     Attributes:
-        place: Its folder.
-        reason: What is wrong with it, in a phrase.
+        place: Folder of the result.
+        reason: Reason in a phrase.
     """
 
     def __init__(self, place: Path, reason: str) -> None:

@@ -24,6 +24,7 @@ from tlbench.errors import (
 from tlbench.judge.decisions import Decision
 from tlbench.judge.verdicts import Evidence, Verdict
 from tlbench.machine.environment import Environment
+from tlbench.networks.published import Published, WeightsFile
 from tlbench.networks.xception import Xception
 from tlbench.report.figures import (
     Bar,
@@ -111,6 +112,7 @@ __all__ = [
     "Point",
     "Predictions",
     "Profile",
+    "Published",
     "Quantity",
     "Random",
     "Reading",
@@ -133,6 +135,7 @@ __all__ = [
     "Value",
     "Verdict",
     "WeightsError",
+    "WeightsFile",
     "Xception",
     "f1",
     "f1_lead",

@@ -38,13 +38,13 @@ class LeftOutError(TlbenchError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What every contender took.
+    """Measurements of all contenders.
 
     Attributes:
-        setting: What was timed.
+        setting: Network, batch and steps that were timed.
         rounds: Measurements by contender, one for each round.
-        left_out: Why a contender has none.
-        load: How many processes ran as it began, on average over a minute; None where the system does not say.
+        left_out: Reasons why contenders have no measurement, by name.
+        load: Mean number of processes that ran in the minute before; None where the system does not say.
     """
 
     setting: Setting
@@ -95,11 +95,11 @@ class Comparison:
         return None
 
     def facts(self, title: str, command: str) -> str:
-        """What stands above a table: date, machine, versions, network and command.
+        """Lines above a table: date, machine, versions, network and command.
 
         Args:
-            title: What is compared.
-            command: That compares it.
+            title: Subject of the comparison.
+            command: Command of the comparison.
         """
         setting, measured = self.setting, [rounds[0] for rounds in self.rounds.values()]
         # Two of torch, where timm's environment has another build of it.
@@ -155,11 +155,11 @@ class Comparison:
 
 
 def compare(setting: Setting, names: Collection[str], rounds: int) -> Comparison:
-    """Time contenders by turns; how far it is, it says on stderr.
+    """Time contenders by turns, with progress on stderr.
 
     Args:
-        setting: What is timed.
-        names: Of the contenders.
+        setting: Network, batch and steps to time.
+        names: Names of the contenders.
         rounds: Number of processes of each.
     """
     measured: dict[str, list[Measurement]] = {name: [] for name in names}
@@ -282,12 +282,12 @@ def run(
     """Compare, print the report, and keep the figures.
 
     Args:
-        module: What the user has run.
-        setting: What is timed.
-        names: Of the contenders.
+        module: Name of the module that the user runs.
+        setting: Network, batch and steps to time.
+        names: Names of the contenders.
         rounds: Number of processes of each.
-        path: Where all figures go, None for nowhere.
-        report: Of a comparison and its command.
+        path: File for all figures; None for none.
+        report: Function of a comparison and its command that makes the report.
 
     Raises:
         ClickException: No contender can be timed here.

@@ -41,14 +41,14 @@ LEARNING_RATE = 1e-3
 
 @dataclass(frozen=True)
 class Setting:
-    """What is timed; the same for every contender.
+    """The network, batch and steps that are timed, the same for every contender.
 
     Attributes:
-        network: Ours. timm's Xception has one size only, that of `Xception()`.
+        network: Our network; timm's Xception has one size only, that of `Xception()`.
         classes: Number of outputs.
         batch_size: Images of a step.
-        precision: Of the layers; weights are float32 always.
-        device: Where it trains.
+        precision: Precision of the layers; weights are always float32.
+        device: Device that trains.
         steps: Number of timed steps.
         warm_up: Number of steps before these.
         on_device: Whether the images lie on the device, as with `--gpu`; steps over batches that are sent there, and
@@ -66,7 +66,7 @@ class Setting:
 
     @classmethod
     def read(cls, text: str) -> Setting:
-        """What was written by `write`.
+        """Read a setting that `write` has written.
 
         Raises:
             ConfigurationError: There is no network of this size.
@@ -110,7 +110,7 @@ CONTENDERS = {
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one process of a contender took.
+    """Measurements of one process of a contender.
 
     Attributes:
         step_seconds: Median of its steps: ours as tlbench trains, a rival's fed from host memory.
@@ -118,11 +118,11 @@ class Measurement:
         on_device_seconds: Median of its steps over one batch that is on the device; None where these were not timed.
         input_seconds: Median time in which the host gathers a batch; None for a rival.
         parameters: Number of trainable parameters.
-        multiply_adds: Of a forward pass of one image; None for a rival.
+        multiply_adds: Multiplications with additions in a forward pass of one image; None for a rival.
         peak_bytes: Most memory held while batches were sent: the device's, or on a CPU the process's.
         machine: Processor and number of cores.
-        device: What the device calls itself.
-        versions: By distribution.
+        device: Name that the device gives itself.
+        versions: Versions by distribution.
     """
 
     step_seconds: float
@@ -138,15 +138,15 @@ class Measurement:
 
 
 def measure(name: str, setting: Setting) -> Measurement:
-    """Time a contender in this process, whose backend must be its.
+    """Time a contender in this process, which must run on the backend of the contender.
 
     Args:
         name: One of `CONTENDERS`.
-        setting: What is timed.
+        setting: Network, batch and steps to time.
 
     Raises:
-        ConfigurationError: Its backend is not installed, or sees no GPU where one is asked for.
-        TrainingError: The loss is no number.
+        ConfigurationError: The backend is not installed, or sees no GPU where one is asked for.
+        TrainingError: The loss is not finite.
     """
     contender = CONTENDERS[name]
     here = environment.current(gpu=setting.device == "gpu")

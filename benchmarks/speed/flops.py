@@ -1,4 +1,4 @@
-"""How much arithmetic a network is, counted from its layers.
+"""The arithmetic of a network, counted from its layers.
 
 The convention: a multiplication and the addition that follows are two operations. Only convolutions and dense layers
 are counted; normalisation, activations, pooling and sums are left out. A training step is three times its forward pass,
@@ -66,8 +66,8 @@ def utilisation(images_per_second: float, multiply_adds: int, peak_tflops: float
     """The share of a device's peak that training needs for its arithmetic alone.
 
     Args:
-        images_per_second: That are trained on.
-        multiply_adds: Of a forward pass of one image.
+        images_per_second: Images trained on in a second.
+        multiply_adds: Multiplications with additions in a forward pass of one image.
         peak_tflops: Operations per second that the device promises, in 10¹².
     """
     return TRAINING_PER_MULTIPLY_ADD * multiply_adds * images_per_second / (peak_tflops * 1e12)

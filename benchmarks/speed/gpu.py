@@ -71,7 +71,7 @@ def main(
 
 
 def peak_of(compared: Comparison) -> float | None:
-    """What the device promises in this precision, in 10¹² operations per second; None where it is not known.
+    """Peak of the device in this precision, in 10¹² operations per second; None where it is unknown.
 
     Args:
         compared: Measurements that name the device.
@@ -84,9 +84,9 @@ def report(compared: Comparison, command: str, peak_tflops: float | None = None)
     """The table and what it is of, in Markdown.
 
     Args:
-        compared: What every contender took.
-        command: That compared them.
-        peak_tflops: Of the device; None to go by its name.
+        compared: Measurements of all contenders.
+        command: Command of the comparison.
+        peak_tflops: Peak of the device; None to look it up by the name of the device.
     """
     peak = peak_tflops or peak_of(compared)
     rows = [_row(compared, name, peak) for name in compared.rounds]

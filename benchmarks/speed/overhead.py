@@ -1,4 +1,4 @@
-"""What the harness costs: a long training by tlbench and by bare Keras on the same arrays, and memory over many trials.
+"""Costs of the harness: a long training by tlbench and by bare Keras on the same arrays, and memory over many trials.
 
     python -m benchmarks.speed.overhead
 

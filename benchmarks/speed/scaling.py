@@ -1,4 +1,4 @@
-"""How long a study takes with more seeds, and with more images: Table 1 of the miniature.
+"""The time of a study with more seeds, and with more images: Table 1 of the miniature.
 
     python -m benchmarks.speed.scaling /tmp/scaling
 

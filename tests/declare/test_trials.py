@@ -81,12 +81,12 @@ def test_names_do_not_move_the_digest(make_trial, trial):
 @pytest.mark.parametrize("name", ["TRAINER", "LOADER"])
 def test_the_revision_of_what_trains_and_loads_is_part_of_the_digest(make_trial, monkeypatch, name):
     """Results of other code are never read; runs of other code can be compared all the same."""
-    digest, arm = make_trial().digest, make_trial().arm
+    digest, arm = make_trial().digest, make_trial().arm_digest
 
     monkeypatch.setattr(revisions, name, replace(getattr(revisions, name), number=99))
 
     assert digest != make_trial().digest
-    assert arm == make_trial().arm
+    assert arm == make_trial().arm_digest
 
 
 def test_the_revision_of_imagenet_weights_is_part_of_digests_that_rest_on_them(make_trial, monkeypatch):
@@ -118,7 +118,7 @@ def test_each_seed_draws_a_split_where_an_arm_says_so(trial):
     first, second = (arm_of(replace(trial, data=data)).trial(seed) for seed in (0, 3))
 
     assert [5, 8] == [first.split.seed, second.split.seed]
-    assert first.arm == second.arm
+    assert first.arm_digest == second.arm_digest
     assert first.digest != second.digest
     assert {first.split} == {arm_of(replace(trial, data=data, frozen=frozenset({"entry"}))).trial(0).split}
 

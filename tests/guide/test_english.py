@@ -24,15 +24,11 @@ ENTRY = re.compile(r" {4}(?=\S)(?:\*{0,2}[\w., ]+(?: \(.*?\))?: *)(?P<text>.*)")
 
 # Breaches that are left, by folder: docstrings and entries. Neither number may grow; a folder that has none leaves.
 LEFT = {
-    "benchmarks": (15, 11),
-    "benchmarks/speed": (9, 8),
-    "tlbench": (0, 1),
     "tlbench/datasets": (5, 19),
     "tlbench/declare": (4, 9),
     "tlbench/hosts": (7, 4),
     "tlbench/judge": (3, 4),
     "tlbench/machine": (11, 4),
-    "tlbench/networks": (0, 2),
     "tlbench/plan": (8, 3),
     "tlbench/report": (5, 5),
     "tlbench/report/figures": (28, 57),

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,15 @@ def test_importing_tlbench_imports_no_more_than_it_needs(statement, unwanted):
 def test_the_package_says_that_it_has_types():
     """Type checkers read the annotations of a package that has this file (PEP 561)."""
     assert (Path(tlbench.__file__).parent / "py.typed").is_file()
+
+
+def test_no_other_class_has_the_name_of_a_public_one():
+    """A reader who meets `Point` or `Run` in the code knows which it is; so does a search."""
+    defined = Counter(
+        name
+        for path in Path(tlbench.__file__).parent.rglob("*.py")
+        for name in re.findall(r"^(?:class )?([A-Z]\w*[a-z]\w*)(?:\(.*\))?(?::| = )", path.read_text(), re.MULTILINE)
+    )
+
+    assert [] == [name for name in tlbench.__all__ if defined[name] > 1]
+    assert {"Run", "Point"} < {name for name, count in defined.items() if count == 1}

@@ -19,7 +19,7 @@ from tlbench.judge.power import noises
 from tlbench.machine.environment import Surroundings
 from tlbench.scores.statistics import sample_size, size_to_decide, smallest_effect
 from tlbench.store import baselines
-from tlbench.store.baselines import Run, SavedClaim
+from tlbench.store.baselines import SavedClaim, SavedRun
 
 
 def claim(name, differences, unit="percent", scale=2.0):
@@ -34,7 +34,7 @@ def saved(tmp_path, environment):
 
     def save(*claims):
         around = Surroundings(environment, {}, "linux", "cpu", 2, (), None, {})
-        run = Run("noisy", "2026-11-27T00:00:00+00:00", "0.1.0", None, {}, around, None, None, (), claims)
+        run = SavedRun("noisy", "2026-11-27T00:00:00+00:00", "0.1.0", None, {}, around, None, None, (), claims)
         baselines.save(run, tmp_path / "baselines")
         return tmp_path
 

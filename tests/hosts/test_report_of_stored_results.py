@@ -69,7 +69,9 @@ def report(store, arms):
     curves = Curves("Figure 1", "strong and weak", arms["strong"], arms["weak"])
     bars = Bars("Bars", "four arms", "arm", "accuracy", tuple(Bar(label, score(arm)) for label, arm in arms.items()))
     trials = [arm.trial(seed) for arm in arms.values() for seed in SEEDS]
-    records, environments = arm_records(trials, store.load, {arm.trial(0).arm: [label] for label, arm in arms.items()})
+    records, environments = arm_records(
+        trials, store.load, {arm.trial(0).arm_digest: [label] for label, arm in arms.items()}
+    )
     return Report(
         created="2026-11-25T12:00:00+00:00",
         tlbench_version="0.1.0",

@@ -15,7 +15,7 @@ from tlbench.judge.comparison import FailOn, compare
 from tlbench.machine.environment import Surroundings
 from tlbench.report.comparisons import describe
 from tlbench.report.gathering import comparison_record
-from tlbench.store.baselines import Run, SavedArm, SavedClaim
+from tlbench.store.baselines import SavedArm, SavedClaim, SavedRun
 from tlbench.store.results import Summary
 
 
@@ -70,7 +70,7 @@ def make_run(environment):
 
     def make(arms, claims=(), packages=None):
         around = Surroundings(environment, packages or {}, "linux", "cpu", 2, (), None, {})
-        run = Run("a run", "2026-11-24T00:00:00+00:00", "0.1.0", None, {}, around, None, None, tuple(arms), claims)
+        run = SavedRun("a run", "2026-11-24T00:00:00+00:00", "0.1.0", None, {}, around, None, None, tuple(arms), claims)
         return trained_by(replace(run, id=f"run {next(numbers)}"))
 
     return make

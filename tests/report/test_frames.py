@@ -36,7 +36,7 @@ def stored(tmp_path, make_trial, make_result, environment):
     trials = [arm.trial(seed) for seed in (0, 1)]
     for each, result in zip(trials, (make_result(9), make_result(diverged=True)), strict=True):
         store.save(each, result, {"w": np.zeros(2, np.float32)})
-    records, environments = arm_records(trials, store.load, {trials[0].arm: ["A"]})
+    records, environments = arm_records(trials, store.load, {trials[0].arm_digest: ["A"]})
     store.keep_report(reports.report(arms=records, environments=environments).text())
     return store.folder
 

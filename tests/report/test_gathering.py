@@ -89,7 +89,7 @@ def test_trials_are_grouped_by_arm_with_their_histories(arm, other, make_result)
     results = {trial.digest: make_result(9) for trial in trials[:3]}
 
     (first, second), environments = arm_records(
-        trials, lambda trial: results.get(trial.digest), {trials[0].arm: ["A", "also A"]}
+        trials, lambda trial: results.get(trial.digest), {trials[0].arm_digest: ["A", "also A"]}
     )
 
     assert ("A", "also A") == first.labels
@@ -123,7 +123,7 @@ def test_facts_say_what_an_arm_is(make_trial, arm, make_result):
         frozen=frozenset({"entry", "middle"}),
     )
 
-    records, _ = arm_records([source, trial], lambda _trial: make_result(9), {source.arm: ["A"]})
+    records, _ = arm_records([source, trial], lambda _trial: make_result(9), {source.arm_digest: ["A"]})
     facts = records[1].facts
 
     assert "warm/cold: warm (red), cold (all others)" == facts["task"]

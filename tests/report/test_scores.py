@@ -21,7 +21,7 @@ from tlbench.report.plans import describe_repetition
 from tlbench.report.sinks.points import points
 from tlbench.report.tables import Column, Row, Table, Value, fill
 from tlbench.scores.listed import METRICS
-from tlbench.store.baselines import Run, saved_arms
+from tlbench.store.baselines import SavedRun, saved_arms
 
 
 SEEDS = (0, 1, 2)
@@ -130,7 +130,19 @@ def test_a_comparison_has_every_metric(arm, result_of, environment):
     around = Surroundings(environment, {}, "linux", "cpu", 2, (), None, {})
     trials = [arm.trial(seed) for seed in SEEDS]
     runs = [
-        Run(name, "", "", None, {}, around, None, None, saved_arms(trials, result, {arm.trial(0).arm: ["A"]}), (), name)
+        SavedRun(
+            name,
+            "",
+            "",
+            None,
+            {},
+            around,
+            None,
+            None,
+            saved_arms(trials, result, {arm.trial(0).arm_digest: ["A"]}),
+            (),
+            name,
+        )
         for name, result in (
             ("old", lambda trial: replace(result_of(trial), run="old")),
             ("new", lambda trial: replace(result_of(trial), run="new")),

@@ -148,10 +148,10 @@ def test_control_characters_do_not_reach_the_terminal():
 @given(st.text(max_size=200), st.integers(10, 120))
 def test_a_live_line_fits(text, width):
     """Whatever a trial is called, wide characters counted twice."""
-    assert wcswidth(terminal.cut(text, width)) <= width
+    assert wcswidth(terminal.cut_to_width(text, width)) <= width
 
 
 def test_a_line_that_fits_is_left_alone():
     """And one that does not ends in dots."""
-    assert "trial 1/2" == terminal.cut("trial 1/2", 9)
-    assert "trial..." == terminal.cut("trial 1/2 [a]", 8)
+    assert "trial 1/2" == terminal.cut_to_width("trial 1/2", 9)
+    assert "trial..." == terminal.cut_to_width("trial 1/2 [a]", 8)

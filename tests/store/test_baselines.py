@@ -19,9 +19,9 @@ from tlbench.scores.listed import MACRO_F1
 from tlbench.store import baselines
 from tlbench.store.baselines import (
     Commit,
-    Run,
     SavedArm,
     SavedClaim,
+    SavedRun,
     commit_of,
     find,
     latest,
@@ -37,10 +37,12 @@ def run(environment, make_trial, make_result):
     """A run of one arm and one claim."""
     around = Surroundings(environment, {"keras": "3.15.1"}, "Linux-x86_64", "A CPU", 2, (), None, {"floatx": "float32"})
     trials = [make_trial(seed=seed) for seed in (0, 1)]
-    arms = saved_arms(trials, lambda trial: make_result(8 + trial.seed), {trials[0].arm: ["A"]})
+    arms = saved_arms(trials, lambda trial: make_result(8 + trial.seed), {trials[0].arm_digest: ["A"]})
     on_f1 = SavedClaim("c", "C.", 0.0, "inconclusive", {0: 0.1}, None, None, 7)
     claim = replace(on_f1, outcome="supported", also={"macro_f1": on_f1})
-    return Run("mine", baselines.now(), "0.1.0", Commit("abc", changed=True), {}, around, 2**20, None, arms, (claim,))
+    return SavedRun(
+        "mine", baselines.now(), "0.1.0", Commit("abc", changed=True), {}, around, 2**20, None, arms, (claim,)
+    )
 
 
 def test_a_run_is_read_as_it_was_written(run, tmp_path):
@@ -55,13 +57,13 @@ def test_a_run_is_read_as_it_was_written(run, tmp_path):
 def test_the_same_arm_has_the_same_name_in_any_version(make_trial, monkeypatch):
     """Its digest changes with tlbench's code; what it is compared by does not."""
     trial = make_trial(initialisation=make_trial(seed=5), frozen=frozenset({"entry"}))
-    before = trial.digest, trial.arm
+    before = trial.digest, trial.arm_digest
     monkeypatch.setattr("tlbench.declare.revisions.of_network", lambda _network: {"network": "other code"})
     again = make_trial(initialisation=make_trial(seed=5), frozen=frozenset({"entry"}))
 
     assert before[0] != again.digest
-    assert before[1] == again.arm
-    assert make_trial(seed=1).arm == make_trial(seed=2).arm != trial.arm
+    assert before[1] == again.arm_digest
+    assert make_trial(seed=1).arm_digest == make_trial(seed=2).arm_digest != trial.arm_digest
 
 
 def test_a_diverged_run_is_saved_as_such(make_trial, make_result, run, tmp_path):

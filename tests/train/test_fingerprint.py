@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tlbench.errors import StoreError
 from tlbench.machine import environment
 from tlbench.store import fingerprints
-from tlbench.store.fingerprints import Fingerprint, Quantity, compare, sketch
+from tlbench.store.fingerprints import Fingerprint, FingerprintEntry, compare, sketch
 from tlbench.train import fingerprint
 
 
@@ -275,8 +275,13 @@ def test_mixed_precision_has_quantities_of_its_own(of):
 def test_what_only_one_side_has_is_named(of):
     """With the reason, where one is known."""
     value = sketch(np.ones(3))
-    first = of([Quantity("steps", "adam", value, 1e-6), Quantity("reported test", "f1", value, 1e-6)])
-    second = of([Quantity("reported test", "f1", None, 1e-6, "no such metric"), Quantity("steps", "lion", value, 1e-6)])
+    first = of([FingerprintEntry("steps", "adam", value, 1e-6), FingerprintEntry("reported test", "f1", value, 1e-6)])
+    second = of(
+        [
+            FingerprintEntry("reported test", "f1", None, 1e-6, "no such metric"),
+            FingerprintEntry("steps", "lion", value, 1e-6),
+        ]
+    )
 
     agreement = compare(first, second)
 
@@ -335,7 +340,7 @@ def test_a_shape_or_a_number_that_is_not_finite_is_infinitely_far():
 
 
 def _stored(of):
-    quantities = [Quantity("loss", "the batch", sketch(np.array(2.0)), 1e-6)]
+    quantities = [FingerprintEntry("loss", "the batch", sketch(np.array(2.0)), 1e-6)]
     return json.loads(json.dumps(of(quantities).content()))
 
 

@@ -187,11 +187,10 @@ class Trial:
         return {revision.name: revision.number for revision in used} | revisions.of_network(type(self.network))
 
     @cached_property
-    def arm(self) -> str:
-        """SHA-256 over what it shares with the trials of other seeds, as hexadecimal digits.
+    def arm_digest(self) -> str:
+        """SHA-256 over everything that the trials of an arm share, as hexadecimal digits.
 
-        Unlike the digest it leaves tlbench's own code out, so that runs of
-        different versions can be compared.
+        The digest leaves out tlbench's own code, so that runs of different versions can be compared.
         """
         return hashlib.sha256(json.dumps(self.arm_description, sort_keys=True).encode()).hexdigest()
 

@@ -43,7 +43,7 @@ def progress_line(config: pytest.Config, *, silent: bool) -> Callable[[str, bool
                 reporter.write_line(f"  {line}")
             elif reporter.isatty:
                 # A line that is too long would be broken, and the next line could not replace it.
-                reporter.rewrite(terminal.cut(f"  {line}", reporter._tw.fullwidth - 1), erase=True)  # noqa: SLF001
+                reporter.rewrite(terminal.cut_to_width(f"  {line}", reporter._tw.fullwidth - 1), erase=True)  # noqa: SLF001
 
     return tell
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tlbench.hosts.isolation import IsolatedEnvironment
     from tlbench.judge.comparison import Comparison
-    from tlbench.store.baselines import Run
+    from tlbench.store.baselines import SavedRun
     from tlbench.store.fingerprints import Fingerprint
 
 # pytest: all passed, some failed. A refuted claim is a result.
@@ -53,7 +53,7 @@ class Suite:
         self.tell(f"{requirements}: environment")
         return prepare(requirements, self.store / "environments", like)
 
-    def measure(self, environment: IsolatedEnvironment) -> Run:
+    def measure(self, environment: IsolatedEnvironment) -> SavedRun:
         """Run the study in an environment; what its store has is not trained again.
 
         Raises:

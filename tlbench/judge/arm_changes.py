@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tlbench.judge.changes import MovedMean, Status
+    from tlbench.judge.changes import ChangeStatus, MovedMean
     from tlbench.scores.listed import Metric
-    from tlbench.store.baselines import Run, SavedArm
+    from tlbench.store.baselines import SavedArm, SavedRun
     from tlbench.store.results import Summary
 
 ALL_ARMS = "mean of all arms"
 
 
 # An arm in the older run and in the newer one, and a remark; empty where there is none.
-Pair = tuple["SavedArm", "SavedArm", str]
+ArmPair = tuple["SavedArm", "SavedArm", str]
 
 
-def measured_apart(before: SavedArm, after: SavedArm, note: str) -> Pair:
+def measured_apart(before: SavedArm, after: SavedArm, note: str) -> ArmPair:
     """Leave out the newer arm's trials whose results are the older arm's own; arms of equal seeds stay so."""
     same = {seed for seed in after.trials if _is_same_measurement(before, after, seed)}
     if not same:
@@ -57,12 +57,12 @@ def _is_same_measurement(before: SavedArm, after: SavedArm, seed: int) -> bool:
 Counts = dict[str, tuple[int, int]]
 
 
-def counts_of(arm: SavedArm, run: Run) -> tuple[int, int]:
+def counts_of(arm: SavedArm, run: SavedRun) -> tuple[int, int]:
     """Number of an arm's trials that a run trained itself, and of all."""
     return sum(bool(run.id) and trained_by == run.id for trained_by in arm.runs.values()), len(arm.trials)
 
 
-def matched_arms(old: Run, new: Run) -> tuple[list[Pair], list[SavedArm], list[SavedArm]]:
+def matched_arms(old: SavedRun, new: SavedRun) -> tuple[list[ArmPair], list[SavedArm], list[SavedArm]]:
     """Match the arms of two runs: by their trials, else by label.
 
     Returns:
@@ -101,7 +101,7 @@ def has_diverged(arm: SavedArm) -> bool:
     return any(scores.diverged for scores in arm.trials.values())
 
 
-def judged_arms(pairs: Sequence[Pair], level: float, counts: Counts, *, paired: bool) -> list[ArmChange]:
+def judged_arms(pairs: Sequence[ArmPair], level: float, counts: Counts, *, paired: bool) -> list[ArmChange]:
     """Judge arms of two seeds or more on either side; the mean of all of them comes first.
 
     Metrics that do not alarm are compared in the same way, outside of Holm's family: no status rests on them.
@@ -137,18 +137,18 @@ class _Row:
     note: str
     counts: tuple[int, int]
     changes: dict[str, Change] = field(default_factory=dict)
-    statuses: set[Status] = field(default_factory=set)
+    statuses: set[ChangeStatus] = field(default_factory=set)
 
     @property
     def change(self) -> ArmChange:
         """The finished judgement."""
-        ranked: tuple[Status, ...] = ("regressed", "improved", "same")
-        status: Status = next((each for each in ranked if each in self.statuses), "not judged")
+        ranked: tuple[ChangeStatus, ...] = ("regressed", "improved", "same")
+        status: ChangeStatus = next((each for each in ranked if each in self.statuses), "not judged")
         return ArmChange(self.label, status, self.changes, self.note, *self.counts)
 
 
 def _tested(
-    metric: Metric, pairs: Sequence[Pair], rows: Sequence[_Row], total: _Row, *, paired: bool
+    metric: Metric, pairs: Sequence[ArmPair], rows: Sequence[_Row], total: _Row, *, paired: bool
 ) -> Iterable[tuple[_Row, MovedMean]]:
     """The tests of a metric: one for each arm that has it on both sides, and one for the mean of all arms."""
     having = [number for number, pair in enumerate(pairs) if all(_has(metric, arm) for arm in pair[:2])]
@@ -176,7 +176,7 @@ def _values(arm: SavedArm, metric: Metric) -> NDArray[np.float64]:
 
 
 def unjudged_arms(
-    matched: Sequence[Pair], pairs: Sequence[Pair], judged: Sequence[Pair], counts: Counts
+    matched: Sequence[ArmPair], pairs: Sequence[ArmPair], judged: Sequence[ArmPair], counts: Counts
 ) -> list[ArmChange]:
     """Describe the arms that cannot be tested: of one seed, diverged, or not measured anew.
 
@@ -197,7 +197,7 @@ def unjudged_arms(
             changes = _means(whole, whole_after)
             arms.append(ArmChange(before.labels[0], "not measured", changes, notes, *counts[before.arm]))
             continue
-        status: Status = "not judged"
+        status: ChangeStatus = "not judged"
         reason = "one seed says nothing of the noise between seeds"
         if has_diverged(after) and not has_diverged(before):
             status, reason = "regressed", "a run diverged"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Status = Literal["same", "regressed", "improved", "changed verdict", "missing", "new", "not judged", "not measured"]
+ChangeStatus = Literal[
+    "same", "regressed", "improved", "changed verdict", "missing", "new", "not judged", "not measured"
+]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ArmChange:
     """
 
     label: str
-    status: Status
+    status: ChangeStatus
     changes: dict[str, Change]
     note: str = ""
     measured: int = 0
@@ -79,7 +81,7 @@ class ClaimChange:
     """
 
     name: str
-    status: Status
+    status: ChangeStatus
     old: str | None
     new: str | None
     change: Change
@@ -161,7 +163,7 @@ def moved_means(
     ]
 
 
-def corrected(tests: Sequence[MovedMean], level: float) -> list[tuple[Change, Status]]:
+def corrected(tests: Sequence[MovedMean], level: float) -> list[tuple[Change, ChangeStatus]]:
     """Apply Holm's correction over all tests, each direction by itself.
 
     Args:
@@ -172,8 +174,8 @@ def corrected(tests: Sequence[MovedMean], level: float) -> list[tuple[Change, St
         Each change with its corrected p-value, and its status: same, regressed or improved.
     """
     worse, better = holm([test.worse for test in tests]), holm([test.better for test in tests])
-    judged: list[tuple[Change, Status]] = []
+    judged: list[tuple[Change, ChangeStatus]] = []
     for test, p_worse, p_better in zip(tests, worse, better, strict=True):
-        status: Status = "regressed" if p_worse <= level else "improved" if p_better <= level else "same"
+        status: ChangeStatus = "regressed" if p_worse <= level else "improved" if p_better <= level else "same"
         judged.append((replace(test.change, p=float(min(p_worse, p_better))), status))
     return judged

@@ -13,7 +13,7 @@ from tlbench.judge.changes import Change, ClaimChange, corrected, moved_means
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tlbench.judge.changes import Status
+    from tlbench.judge.changes import ChangeStatus
     from tlbench.store.baselines import SavedClaim
 
 # Least margin of a claim's difference: claims are about accuracy or F1.
@@ -37,7 +37,7 @@ def claim_changes(
     both = [pair for pair in apart if pair[1].differences]
     unmeasured = {before.name for before, after in apart if not after.differences and of_new[after.name].differences}
     testable = [pair for pair in both if all(len(claim.differences) > 1 for claim in pair)]
-    moved: dict[str, tuple[Change, Status]] = {}
+    moved: dict[str, tuple[Change, ChangeStatus]] = {}
     if testable:
         paired = all(before.differences.keys() == after.differences.keys() for before, after in testable)
         old_values, new_values = (
@@ -86,7 +86,7 @@ def _judged_apart(before: SavedClaim, after: SavedClaim, *, stored: bool) -> tup
     return before, replace(after, differences=left)
 
 
-def _claim(before: SavedClaim, after: SavedClaim, change: Change, moved: Status | None) -> ClaimChange:
+def _claim(before: SavedClaim, after: SavedClaim, change: Change, moved: ChangeStatus | None) -> ClaimChange:
     outcomes = before.outcome, after.outcome
     if outcomes[0] == outcomes[1]:
         note = "its difference has moved, its verdict has not" if moved in {"regressed", "improved"} else ""

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tlbench.judge.changes import ClaimChange, Ratio
-    from tlbench.store.baselines import Run, SavedArm
+    from tlbench.store.baselines import SavedArm, SavedRun
     from tlbench.store.fingerprints import Agreement
 
 # Result of a comparison.
-Outcome = Literal["passed", "failed", "not measured"]
+ComparisonOutcome = Literal["passed", "failed", "not measured"]
 
 REMEDY = "--tlbench-fresh trains again whatever is stored"
 
@@ -123,8 +123,8 @@ class Comparison:
         accuracies: Arm, seed, old and new accuracy of each trial that both runs finished, each by itself.
     """
 
-    old: Run
-    new: Run
+    old: SavedRun
+    new: SavedRun
     paired: bool
     versions: tuple[tuple[str, str | None, str | None], ...]
     arms: tuple[ArmChange, ...]
@@ -173,7 +173,7 @@ class Comparison:
             reasons.append(f"no step was timed in the newer run; {REMEDY}")
         return reasons
 
-    def outcome(self, fail_on: FailOn) -> Outcome:
+    def outcome(self, fail_on: FailOn) -> ComparisonOutcome:
         """Failed where there is any failure, else not measured where anything was not, else passed."""
         return "failed" if self.failures(fail_on) else "not measured" if self.unmeasured(fail_on) else "passed"
 
@@ -184,7 +184,7 @@ class Comparison:
         return statuses - {"missing", "new"} != {"not measured"}
 
 
-def compare(old: Run, new: Run, level: float = LEVEL) -> Comparison:
+def compare(old: SavedRun, new: SavedRun, level: float = LEVEL) -> Comparison:
     """Compare two runs.
 
     Arms of equal trials are compared, whatever tlbench's version; arms left over are matched by label, and differ in
@@ -249,7 +249,7 @@ def _accuracies(before: SavedArm, after: SavedArm, seed: int) -> tuple[float, fl
     return (found[0], found[1]) if len(found) == 2 else None
 
 
-def _numerics(old: Run, new: Run) -> Agreement | str | None:
+def _numerics(old: SavedRun, new: SavedRun) -> Agreement | str | None:
     if old.fingerprint is None or new.fingerprint is None:
         return None
     try:
@@ -259,8 +259,8 @@ def _numerics(old: Run, new: Run) -> Agreement | str | None:
     return fingerprints.compare(first, second)
 
 
-def _versions(old: Run, new: Run) -> Iterable[tuple[str, str | None, str | None]]:
-    def facts(run: Run) -> dict[str, str]:
+def _versions(old: SavedRun, new: SavedRun) -> Iterable[tuple[str, str | None, str | None]]:
+    def facts(run: SavedRun) -> dict[str, str]:
         around = run.surroundings
         return {
             "python": around.environment.python_version,

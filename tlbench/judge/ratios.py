@@ -14,8 +14,8 @@ from tlbench.scores.statistics import mean_interval
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tlbench.judge.arm_changes import Pair
-    from tlbench.store.baselines import Run, SavedArm
+    from tlbench.judge.arm_changes import ArmPair
+    from tlbench.store.baselines import SavedArm, SavedRun
 
 STEP_TIME = "training step"
 
@@ -24,7 +24,7 @@ LEAST_TRACING = 0.5
 
 
 def ratios_of(
-    matched: Sequence[Pair], pairs: Sequence[tuple[SavedArm, SavedArm]], old: Run, new: Run
+    matched: Sequence[ArmPair], pairs: Sequence[tuple[SavedArm, SavedArm]], old: SavedRun, new: SavedRun
 ) -> Iterable[Ratio]:
     """Compare times, rates and memory of two runs.
 

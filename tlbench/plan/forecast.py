@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tlbench.declare.trials import Trial
     from tlbench.machine.environment import Environment
-    from tlbench.store.baselines import Run
+    from tlbench.store.baselines import SavedRun
     from tlbench.store.timings import Timing
 
 # Of the stored trials of one size only the newest count: code and machine change.
@@ -187,7 +187,7 @@ def makespan(jobs: Iterable[Job], processes: int, startup_seconds: float = 0.0) 
     return max(ends.values(), default=0.0)
 
 
-def peak_memory(trials: Iterable[Trial], runs: Iterable[Run], environment: Environment) -> int | None:
+def peak_memory(trials: Iterable[Trial], runs: Iterable[SavedRun], environment: Environment) -> int | None:
     """Most bytes that a process may hold which trains some trials.
 
     Args:

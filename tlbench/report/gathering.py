@@ -67,12 +67,12 @@ def arm_records(
     Args:
         trials: In the order of the plan; those without a result are left out.
         result: Function that gives a trial's result, or None.
-        labels: Labels of arms, by `Trial.arm`.
+        labels: Labels of arms, by `Trial.arm_digest`.
     """
     grouped: defaultdict[str, list[tuple[Trial, Result]]] = defaultdict(list)
     for trial in trials:
         if (outcome := result(trial)) is not None:
-            grouped[trial.arm].append((trial, outcome))
+            grouped[trial.arm_digest].append((trial, outcome))
     environments = list(dict.fromkeys(outcome.environment for group in grouped.values() for _, outcome in group))
     arms = []
     for arm, group in grouped.items():
@@ -117,7 +117,7 @@ def comparison_record(comparison: Comparison, fail_on: FailOn) -> ComparisonReco
 def _facts(trial: Trial, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
     recipe, source = trial.recipe, trial.source
     if source is not None:
-        start = f"weights of {next(iter(labels.get(source.arm, ())), f'pretraining on {source.data.name}')}"
+        start = f"weights of {next(iter(labels.get(source.arm_digest, ())), f'pretraining on {source.data.name}')}"
     else:
         start = "ImageNet weights" if isinstance(trial.initialisation, ImageNet) else "random weights"
     if trial.transferred is not None:

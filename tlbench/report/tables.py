@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tlbench.scores.listed import Metric
     from tlbench.store.results import Result
 
-Status = Literal["finished", "diverged", "no score", "not run"]
+ValueStatus = Literal["finished", "diverged", "no score", "not run"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Value:
     """
 
     seed: int
-    status: Status
+    status: ValueStatus
     number: float | None
 
     @classmethod

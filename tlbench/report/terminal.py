@@ -87,7 +87,7 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
     return textwrap.fill(one_line(text), max(width, 20), subsequent_indent=indent, break_on_hyphens=False)
 
 
-def cut(text: str, width: int) -> str:
+def cut_to_width(text: str, width: int) -> str:
     """The beginning of a line that is too long, with dots at its end.
 
     Args:

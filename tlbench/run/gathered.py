@@ -110,7 +110,7 @@ class Labels:
             seeds: Seeds of their trials.
         """
         for arm in arms:
-            named = self._gathered.arms.setdefault(arm.trial(0).arm, [])
+            named = self._gathered.arms.setdefault(arm.trial(0).arm_digest, [])
             if arm.label not in named:
                 named.append(arm.label)
             for seed in seeds:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tlbench.declare.profiles import Profile
     from tlbench.judge.comparison import FailOn
 
-Kind = Literal["flag", "text", "number", "path", "choice"]
+OptionKind = Literal["flag", "text", "number", "path", "choice"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Option:
 
     name: str
     help: str
-    kind: Kind = "text"
+    kind: OptionKind = "text"
     default: str = ""
     metavar: str | None = None
     choices: tuple[str, ...] = ()

@@ -56,7 +56,7 @@ def saved_run(
     verdicts: Iterable[Verdict],
     *,
     peak_memory_bytes: int | None,
-) -> baselines.Run:
+) -> baselines.SavedRun:
     """Gather the content of a saved run.
 
     Args:
@@ -69,7 +69,7 @@ def saved_run(
             trained.
     """
     here = assembly.environment
-    return baselines.Run(
+    return baselines.SavedRun(
         name=assembly.options.save or "this run",
         created=baselines.now(),
         tlbench_version=__version__,
@@ -84,7 +84,7 @@ def saved_run(
     )
 
 
-def save_and_compare(run: baselines.Run, options: Options, command: Command) -> Saving:
+def save_and_compare(run: baselines.SavedRun, options: Options, command: Command) -> Saving:
     """Compare a run with the saved run that the options name, and save it where the comparison allows that.
 
     Args:
@@ -115,7 +115,7 @@ def save_and_compare(run: baselines.Run, options: Options, command: Command) -> 
     return saving
 
 
-def _compare(run: baselines.Run, options: Options, saving: Saving) -> None:
+def _compare(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
     machine, named = run.surroundings.machine, options.compare or ""
     try:
         found = baselines.find(named, options.baselines, machine)

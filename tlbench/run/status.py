@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Status:
+class RunStatus:
     """The state of a run.
 
     Attributes:
@@ -50,10 +50,10 @@ class StatusFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._status = Status()
+        self._status = RunStatus()
 
     def update(self, **changes: object) -> None:
-        """Change some attributes of the state, see `Status`.
+        """Change some attributes of the state, see `RunStatus`.
 
         Raises:
             StoreError: The file cannot be written.
@@ -80,7 +80,7 @@ class StatusFile:
             self.update(state="training", trained=self._status.trained + 1, progress=line.strip())
 
 
-def read(path: Path) -> Status | None:
+def read(path: Path) -> RunStatus | None:
     """Read the state of a run; None where the run has not written one.
 
     Raises:
@@ -91,7 +91,7 @@ def read(path: Path) -> Status | None:
         if content.pop("schema_version") != SCHEMA_VERSION:
             msg = f"The status {path} was written by another version of tlbench; run the study again."
             raise StoreError(msg)
-        return Status(**content)
+        return RunStatus(**content)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

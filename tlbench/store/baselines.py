@@ -39,7 +39,7 @@ class SavedArm:
     """The trials of an arm.
 
     Attributes:
-        arm: Identifier of the arm in any version of tlbench, see `Trial.arm`.
+        arm: Identifier of the arm in any version of tlbench, see `Trial.arm_digest`.
         labels: Labels in tables and claims; the first is shown.
         description: Description as JSON, see `Trial.arm_description`.
         digests: Digests of its trials, by seed.
@@ -104,7 +104,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Run:
+class SavedRun:
     """All of a run that a later one is compared with.
 
     Attributes:
@@ -160,18 +160,18 @@ def saved_arms(
     Args:
         trials: Trials in any order; those without a result are left out.
         result: Function that gives a trial's result, or None.
-        labels: Labels of arms, by `Trial.arm`.
+        labels: Labels of arms, by `Trial.arm_digest`.
     """
     arms: dict[str, SavedArm] = {}
     for trial in trials:
         if (outcome := result(trial)) is None:
             continue
-        if trial.arm not in arms:
-            named = tuple(labels.get(trial.arm, ())) or ("source",)
-            arms[trial.arm] = SavedArm(trial.arm, named, trial.arm_description, {}, {})
-        arms[trial.arm].digests[trial.seed] = trial.digest
-        arms[trial.arm].trials[trial.seed] = outcome.summary
-        arms[trial.arm].runs[trial.seed] = outcome.run
+        if trial.arm_digest not in arms:
+            named = tuple(labels.get(trial.arm_digest, ())) or ("source",)
+            arms[trial.arm_digest] = SavedArm(trial.arm_digest, named, trial.arm_description, {}, {})
+        arms[trial.arm_digest].digests[trial.seed] = trial.digest
+        arms[trial.arm_digest].trials[trial.seed] = outcome.summary
+        arms[trial.arm_digest].runs[trial.seed] = outcome.run
     return tuple(arms.values())
 
 
@@ -213,7 +213,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def save(run: Run, folder: Path) -> Path:
+def save(run: SavedRun, folder: Path) -> Path:
     """Save a run under the next number of its machine.
 
     It appears whole or not at all, and two that are saved at once get different numbers.
@@ -243,7 +243,7 @@ def save(run: Run, folder: Path) -> Path:
     return path
 
 
-def load(path: Path) -> Run:
+def load(path: Path) -> SavedRun:
     """Read a saved run.
 
     Raises:
@@ -272,7 +272,7 @@ def load(path: Path) -> Run:
     try:
         while version in UPGRADES:
             version = UPGRADES[version](content)
-        return _converter().structure(content, Run)
+        return _converter().structure(content, SavedRun)
     except (AttributeError, KeyError, TypeError) as error:
         msg = f"The saved run {path} is damaged; save it again, or name another one. Received: {error!r}"
         raise StoreError(msg) from error
@@ -320,7 +320,7 @@ def find(reference: str, folder: Path, machine: str) -> Found | None:
     return None
 
 
-def latest(folder: Path, machine: str, most: int = 10) -> Iterator[Run]:
+def latest(folder: Path, machine: str, most: int = 10) -> Iterator[SavedRun]:
     """The runs that a machine saved last, the latest first; those that cannot be read are left out.
 
     Args:

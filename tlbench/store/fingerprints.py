@@ -86,7 +86,7 @@ def _signs(size: int) -> NDArray[np.int8]:
 
 
 @dataclass(frozen=True)
-class Quantity:
+class FingerprintEntry:
     """One thing that is computed.
 
     Attributes:
@@ -119,7 +119,7 @@ class Fingerprint:
     """
 
     environment: Environment
-    quantities: tuple[Quantity, ...]
+    quantities: tuple[FingerprintEntry, ...]
 
     @property
     def reported(self) -> dict[str, float]:
@@ -139,7 +139,7 @@ class Fingerprint:
         return tuple(found)
 
     @property
-    def _tested(self) -> list[tuple[str, Quantity, Quantity]]:
+    def _tested(self) -> list[tuple[str, FingerprintEntry, FingerprintEntry]]:
         own = {quantity.name: quantity for quantity in self.quantities if quantity.stage == OWN}
         reported = [quantity for quantity in self.quantities if quantity.stage == REPORTED]
         return [(theirs.name, theirs, own[theirs.name]) for theirs in reported if theirs.value and theirs.name in own]
@@ -149,7 +149,7 @@ class Fingerprint:
         return {"schema_version": SCHEMA_VERSION, **asdict(self)}
 
 
-def _scalar(quantity: Quantity) -> float:
+def _scalar(quantity: FingerprintEntry) -> float:
     # Of a metric, which is never negative.
     return math.nan if quantity.value is None or quantity.value.projections is None else quantity.value.rms
 
@@ -207,7 +207,7 @@ def read_file(path: Path) -> Fingerprint:
     return read(content, str(path))
 
 
-def _quantity(content: Mapping[str, Any]) -> Quantity:
+def _quantity(content: Mapping[str, Any]) -> FingerprintEntry:
     value = content["value"]
     if value is not None:
         projections = value["projections"]
@@ -217,7 +217,7 @@ def _quantity(content: Mapping[str, Any]) -> Quantity:
             largest=float(value["largest"]),
             projections=None if projections is None else tuple(map(float, projections)),
         )
-    return Quantity(content["stage"], content["name"], value, float(content["tolerance"]), content["absent"])
+    return FingerprintEntry(content["stage"], content["name"], value, float(content["tolerance"]), content["absent"])
 
 
 @dataclass(frozen=True)

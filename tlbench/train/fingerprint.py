@@ -18,7 +18,7 @@ from tlbench.declare.trials import Recipe
 from tlbench.machine import backends
 from tlbench.networks.xception import Xception
 from tlbench.scores import metrics
-from tlbench.store.fingerprints import OWN, REPORTED, SEED, Fingerprint, Quantity, sketch
+from tlbench.store.fingerprints import OWN, REPORTED, SEED, Fingerprint, FingerprintEntry, sketch
 
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def take(environment: Environment) -> Fingerprint:
     return Fingerprint(environment, tuple(quantities))
 
 
-def _network(dtype: str) -> Iterator[Quantity]:
+def _network(dtype: str) -> Iterator[FingerprintEntry]:
     model = _model(dtype)
     start = model.get_weights()
     yield from _outputs(model, dtype)
@@ -138,7 +138,7 @@ def _depths(model: keras.Model) -> dict[str, int]:
     return {layer.name: depth for depth, layer in enumerate(model.layers)}
 
 
-def _outputs(model: keras.Model, dtype: str = "float32") -> Iterator[Quantity]:
+def _outputs(model: keras.Model, dtype: str = "float32") -> Iterator[FingerprintEntry]:
     """What each layer puts out, in inference and then in training mode, and the moving statistics after that."""
     import keras
 
@@ -148,13 +148,17 @@ def _outputs(model: keras.Model, dtype: str = "float32") -> Iterator[Quantity]:
     for name, training in (("inference output", False), ("training output", True)):
         rounding = _rounding(model, dtype, training=training)
         for layer, output in zip(layers, of_layers(images, training=training), strict=True):
-            yield Quantity(_stage(name, dtype), layer.name, sketch(_array(output)), rounding * depths[layer.name])
+            yield FingerprintEntry(
+                _stage(name, dtype), layer.name, sketch(_array(output)), rounding * depths[layer.name]
+            )
     for variable in model.non_trainable_variables:
         depth = depths[variable.path.partition("/")[0]]
-        yield Quantity(_stage("moving statistic", dtype), variable.path, sketch(_array(variable)), rounding * depth)
+        yield FingerprintEntry(
+            _stage("moving statistic", dtype), variable.path, sketch(_array(variable)), rounding * depth
+        )
 
 
-def _gradients(model: keras.Model, dtype: str = "float32") -> Iterator[Quantity]:
+def _gradients(model: keras.Model, dtype: str = "float32") -> Iterator[FingerprintEntry]:
     """The loss of a batch in training mode, then gradients of the last weight to the first, as they are computed."""
     import keras
 
@@ -163,13 +167,13 @@ def _gradients(model: keras.Model, dtype: str = "float32") -> Iterator[Quantity]
     loss, gradients = backends.loss_and_gradients(
         model, keras.losses.SparseCategoricalCrossentropy(), _images(), _labels(BATCH)
     )
-    yield Quantity(_stage("loss", dtype), "the batch", sketch(loss), rounding * whole)
+    yield FingerprintEntry(_stage("loss", dtype), "the batch", sketch(loss), rounding * whole)
     for path, gradient in reversed(list(zip(paths, gradients, strict=True))):
         depth = 2 * whole - depths[path.partition("/")[0]]
-        yield Quantity(_stage("gradient", dtype), path, sketch(gradient), rounding * depth)
+        yield FingerprintEntry(_stage("gradient", dtype), path, sketch(gradient), rounding * depth)
 
 
-def _optimizers() -> Iterator[Quantity]:
+def _optimizers() -> Iterator[FingerprintEntry]:
     """How far each optimizer moves fixed variables, by fixed gradients."""
     import keras
 
@@ -187,10 +191,10 @@ def _optimizers() -> Iterator[Quantity]:
         for gradient in gradients:
             optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
         # Each step is some ten roundings, and adds to a number that may be some times as large.
-        yield Quantity("steps", name, sketch(_array(variable) - start), SAFETY * FLOAT32 * OPTIMIZER_STEPS * 10)
+        yield FingerprintEntry("steps", name, sketch(_array(variable) - start), SAFETY * FLOAT32 * OPTIMIZER_STEPS * 10)
 
 
-def _tested() -> Iterator[Quantity]:
+def _tested() -> Iterator[FingerprintEntry]:
     """A test as the framework reports it, and as `tlbench.scores.metrics` does, of the same fixed predictions."""
     import keras
 
@@ -214,11 +218,11 @@ def _tested() -> Iterator[Quantity]:
     tolerance = SAFETY * FLOAT32 * math.sqrt(TESTED) * 3
     for name in own:
         if name in reported:
-            yield Quantity(REPORTED, name, sketch(np.array(float(reported[name]))), tolerance)
+            yield FingerprintEntry(REPORTED, name, sketch(np.array(float(reported[name]))), tolerance)
         else:
-            yield Quantity(REPORTED, name, None, tolerance, absent="this version of Keras has no such metric")
+            yield FingerprintEntry(REPORTED, name, None, tolerance, absent="this version of Keras has no such metric")
     for name, metric in own.items():
-        yield Quantity(OWN, name, sketch(np.array(metric)), tolerance)
+        yield FingerprintEntry(OWN, name, sketch(np.array(metric)), tolerance)
 
 
 def _array(tensor: Any) -> NDArray[Any]:

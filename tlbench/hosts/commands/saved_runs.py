@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tlbench.scores.listed import Unit
-    from tlbench.store.baselines import Run
+    from tlbench.store.baselines import SavedRun
 
 
 @click.command("compare")
@@ -48,7 +48,7 @@ def compare_command(ctx: click.Context, old: str, new: str, store: Path, fail: s
     ctx.exit(STATUS[comparison.outcome(fail_on)])
 
 
-def _named(reference: str, store: Path) -> Run:
+def _named(reference: str, store: Path) -> SavedRun:
     folder = store / "baselines"
     # Whichever machine's: both are named by the user.
     found = baselines.find(reference, folder, "")

@@ -33,6 +33,6 @@ def named(values: Iterable[tuple[str, T]]) -> dict[str, T]:
     return made
 
 
-def cut(text: str) -> str:
+def cut_to_limit(text: str) -> str:
     """A value, no longer than MLflow takes it."""
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."

@@ -19,7 +19,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from tlbench.errors import SinkError
-from tlbench.report.sinks.mlflow_names import cut, named
+from tlbench.report.sinks.mlflow_names import cut_to_limit, named
 from tlbench.report.sinks.points import points
 
 
@@ -71,7 +71,7 @@ def send(report: Report, uri: str) -> str:
         # What an earlier sending broke off in is sent anew, whole; nothing lies below it.
         for old in unfinished.pop(key, ()):
             client.delete_run(old)
-        run: str = client.create_run(experiment, moment, {KEY: key, **tags}, run_name=cut(title)).info.run_id
+        run: str = client.create_run(experiment, moment, {KEY: key, **tags}, run_name=cut_to_limit(title)).info.run_id
         return run
 
     key = hashlib.sha256(replace(report, created="").text().encode()).hexdigest()
@@ -94,8 +94,8 @@ def send(report: Report, uri: str) -> str:
         tags = {
             "tlbench.kind": "trial",
             "mlflow.parentRunId": parent,
-            "tlbench.machine.environment": cut(str(report.environments[trial.environment])),
-            "tlbench.arms": cut(" = ".join(arm.labels)),
+            "tlbench.machine.environment": cut_to_limit(str(report.environments[trial.environment])),
+            "tlbench.arms": cut_to_limit(" = ".join(arm.labels)),
             "tlbench.status": trial.status,
         }
         known[key] = run = create(key, f"{arm.labels[0]}, seed {trial.seed}", tags)
@@ -138,7 +138,7 @@ def _verdicts(claims: Mapping[str, ClaimRecord]) -> Iterator[tuple[str, float]]:
 def _log(
     client: MlflowClient, run: str, metrics: Iterable[Metric], params: Mapping[str, str], tags: Iterable[RunTag]
 ) -> None:
-    named_params = [Param(name, cut(value)) for name, value in named(params.items()).items()]
+    named_params = [Param(name, cut_to_limit(value)) for name, value in named(params.items()).items()]
     parts = (_parts(metrics, METRICS), _parts(named_params, OTHERS), _parts(tags, OTHERS))
     for part in itertools.zip_longest(*parts, fillvalue=()):
         client.log_batch(run, *part)

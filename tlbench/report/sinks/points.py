@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Point:
+class TrialPoint:
     """A number of a trial.
 
     Attributes:
@@ -31,11 +31,11 @@ class Point:
     epoch: int
 
 
-def points(trial: TrialRecord) -> Iterator[Point]:
+def points(trial: TrialRecord) -> Iterator[TrialPoint]:
     """Iterate over a trial's history and scores; what is no number is left out."""
     for name in HISTORIES:
         for epoch, value in enumerate(getattr(trial, name), start=1):
             if value is not None:
-                yield Point("epochs", name, value, epoch)
+                yield TrialPoint("epochs", name, value, epoch)
     for key, value in trial.scores.items():
-        yield Point("test", key, value, len(trial.validation_accuracy))
+        yield TrialPoint("test", key, value, len(trial.validation_accuracy))
