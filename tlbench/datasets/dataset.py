@@ -1,4 +1,4 @@
-"""What a dataset is, and how it is split."""
+"""Datasets, and their splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """How a dataset is divided into training, validation and test images.
+    """A division of a dataset into training, validation and test images.
 
     Attributes:
         validation: Share of each class that goes to validation.
@@ -194,7 +194,7 @@ class Dataset:
         """Number of test images that training or validation hold as well, pixel by pixel.
 
         Args:
-            parts: Of this dataset; the first call reads every image.
+            parts: Parts of this dataset; the first call reads every image.
         """
         seen = {self._image_digests[index] for part in (parts.training, parts.validation) for index in part}
         return sum(self._image_digests[index] in seen for index in parts.test)

@@ -338,7 +338,7 @@ def _file_digest(path: Path) -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the images are.
+    """The layout of the images in a folder or an archive.
 
     Attributes:
         root: Folder that the class folders stand in; `.` is the folder or archive itself.
@@ -464,7 +464,7 @@ def _fill(images: NDArray[np.uint8], source: _Folder | _Zip | _Tar, layout: _Lay
     Args:
         images: Written to, shape (files, size, size, 3).
         source: Read in its own order, which is an archive's fastest.
-        layout: Which files, in which order.
+        layout: Files of the images, in order.
         size: In pixels.
 
     Returns:

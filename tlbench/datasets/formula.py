@@ -55,10 +55,10 @@ class _Part:
 
     Attributes:
         contour: Corners around the part's own centre, shape (corners, 2).
-        place: Its centre, and
+        place: Centre of the shape, and
         angle: its rotation against the whole.
-        hue: Its hue's distance from the image's.
-        value: Its brightness.
+        hue: Distance of the shape's hue from the image's.
+        value: Brightness of the shape.
         waves: Waves of its texture across the whole square; 0 for plain.
         contrast: Contrast of the texture.
     """
@@ -229,17 +229,17 @@ def load_formula(
     """Take the formula dataset from the cache; draw it first where it isn't there.
 
     Args:
-        classes: As for `draw_formula`.
-        images_per_class: As for `draw_formula`.
-        image_size: As for `draw_formula`.
-        seed: As for `draw_formula`.
+        classes: Number of classes, see `draw_formula`.
+        images_per_class: Number of images of each class.
+        image_size: Height and width, in pixels.
+        seed: Seed of the drawing.
         folder: Where the cache is; None for the default one.
 
     Returns:
         What `draw_formula` returns, its images memory-mapped.
 
     Raises:
-        ConfigurationError: As from `draw_formula`.
+        ConfigurationError: A size is too small or too large, see `draw_formula`.
     """
     code = code_digest(__file__, miniature.__file__)
     key = (

@@ -74,10 +74,10 @@ class Canvas:
 
         Args:
             size: Share of the picture that it fills.
-            x: Its centre, from -1 (left) to 1.
-            y: Its centre, from -1 (top) to 1.
-            angle: Its rotation, in radians.
-            stretch: Its width by its height.
+            x: Centre, from -1 (left) to 1.
+            y: Centre, from -1 (top) to 1.
+            angle: Rotation, in radians.
+            stretch: Ratio of width to height.
             mirrored: Whether left and right change places.
         """
         half = self.pixels / 2
@@ -519,16 +519,16 @@ def load_miniature(
     """Take the miniature dataset from the cache; draw it first where it isn't there.
 
     Args:
-        images_per_class: As for `draw_miniature`.
-        image_size: As for `draw_miniature`.
-        seed: As for `draw_miniature`.
+        images_per_class: Number of images of each class.
+        image_size: Height and width, in pixels.
+        seed: Seed of the drawing.
         folder: Where the cache is; None for the default one.
 
     Returns:
         What `draw_miniature` returns, its images memory-mapped.
 
     Raises:
-        ConfigurationError: As from `draw_miniature`.
+        ConfigurationError: A size is too small or too large, see `draw_miniature`.
     """
     code = code_digest(__file__)
     key = f"miniature images_per_class={images_per_class} image_size={image_size} seed={seed} code={code}"

@@ -27,15 +27,15 @@ COUNTS = {
 
 
 def looks_like_natural_images(dataset: Dataset) -> bool:
-    """Whether a dataset has the published classes."""
+    """Tell whether a dataset has the published classes."""
     return set(dataset.class_names) == set(COUNTS)
 
 
 def count_differences(dataset: Dataset) -> tuple[str, ...]:
-    """What differs from the published numbers of images.
+    """Differences from the published numbers of images.
 
     Args:
-        dataset: Its class names and numbers of images are compared, not the images.
+        dataset: Dataset whose class names and numbers of images are compared, not its images.
 
     Returns:
         A sentence for each class that differs and one for the total; none where nothing does.

@@ -22,7 +22,7 @@ class Revision:
     """The state of some code that can move a score.
 
     Attributes:
-        name: Of the code, in digests.
+        name: Name of the code, in digests.
         number: Counts changes that can move a score.
         sources: Files of this package, or `file::name` for a class or function in a file.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Study:
-    """What a run compares arms on.
+    """Data, network, recipe and seeds that the arms of a run have in common.
 
     Attributes:
         profile: Name of the profile the sizes come from.

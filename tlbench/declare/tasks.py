@@ -109,7 +109,7 @@ class Examples:
 
     Attributes:
         images: uint8, shape (N, H, W, 3); all of the dataset's.
-        indices: Of those that belong here, shape (M,).
+        indices: Indices of the images that belong to the task, shape (M,).
         labels: The task's, shape (M,).
     """
 
@@ -130,7 +130,7 @@ def examples(dataset: Dataset, indices: NDArray[np.int64], task: Task) -> Exampl
 
     Args:
         dataset: The images.
-        indices: Of the part, shape (N,).
+        indices: Indices of the part's images, shape (N,).
         task: The labelling.
 
     Raises:

@@ -54,7 +54,7 @@ class Network(Hashable, Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """Optimizer, learning rate, batch size, epochs and precision of training.
 
     Each epoch visits the training images in a new order and leaves out the
     last incomplete batch.
@@ -166,7 +166,7 @@ class Trial:
 
     @property
     def split(self) -> Split:
-        """How the images are divided under this trial's seed."""
+        """The split of the images under this trial's seed."""
         return self.data.split.under(self.seed)
 
     @property
@@ -210,17 +210,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Arm:
-    """What is compared: a trial for every seed.
+    """A trial for every seed: one side of a comparison.
 
     Attributes:
         label: What tables and verdicts call it; not part of a trial's digest.
-        data: See `Trial`, as the others.
-        task: ...
-        network: ...
+        data: Images and their split.
+        task: Labelling of the images.
+        network: Architecture.
         initialisation: An arm is a source that shares the seed of each trial, a trial one that all seeds share.
-        frozen: ...
-        recipe: ...
-        transferred: ...
+        frozen: Names of the parts and cuts that training leaves alone.
+        recipe: Recipe of training.
+        transferred: Names of the parts and cuts whose weights are copied from the source; None for all parts.
     """
 
     label: str = field(compare=False)

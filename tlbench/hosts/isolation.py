@@ -44,7 +44,7 @@ LAST_WORDS_SECONDS = 60
 
 @dataclass(frozen=True)
 class Requirements:
-    """What an environment has.
+    """The packages and the backend of an environment.
 
     Attributes:
         packages: Requirements as pip and uv read them, at least one.
@@ -168,7 +168,7 @@ def run(
 
     Args:
         environment: Whose interpreter runs.
-        arguments: Of Python.
+        arguments: Arguments of Python.
         step: What it is for.
         accept: Exit codes that are no failure.
         printed: Called after each line of output, errors included.
@@ -300,7 +300,7 @@ def installable(package: Path, distributions: Iterable[metadata.Distribution], f
 
 
 def _declared(arguments: Sequence[str]) -> list[Any]:
-    """What an installation has from `pyproject.toml`, which an editable one does not follow as it does the code."""
+    """The parts of `pyproject.toml` that an editable installation does not follow, as it follows the code."""
     if arguments[0] != "--editable":
         return []
     project = tomllib.loads(Path(arguments[1], "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
@@ -389,7 +389,7 @@ def released_versions(package: str, first: str, last: str) -> tuple[str, ...]:
     """Versions of a package that its index has, from one to another, in order; pre-releases left out.
 
     Args:
-        package: Its name.
+        package: Name of the package.
         first: The oldest of interest.
         last: The newest.
 

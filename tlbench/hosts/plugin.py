@@ -161,7 +161,7 @@ class Plugin:
 
     @property
     def fail_inconclusive(self) -> bool:
-        """Whether a claim that cannot be judged fails."""
+        """True where a claim that cannot be judged fails."""
         return self._options.inconclusive == "fail"
 
     # Hooks, in the order in which pytest calls them.

@@ -32,10 +32,10 @@ RAN = (0, 1)
 
 @dataclass(frozen=True)
 class Suite:
-    """What is run in each environment.
+    """The study that runs in each environment.
 
     Attributes:
-        arguments: Of pytest: files, `-k` and tlbench's options.
+        arguments: Arguments of pytest: files, `-k` and tlbench's options.
         store: Where results, saved runs and environments are kept.
         tell: Is told how far it is.
     """
@@ -82,7 +82,7 @@ class Suite:
         return baselines.load(Path(reached.saved))
 
     def fingerprint(self, environment: IsolatedEnvironment) -> Fingerprint:
-        """What the fixed network does in an environment.
+        """Take the fingerprint of an environment.
 
         Raises:
             EnvironmentFailure: It could not be run.
@@ -126,7 +126,7 @@ def upgrade(old: Requirements, new: Requirements, suite: Suite) -> Comparison:
 
 @dataclass(frozen=True)
 class Question:
-    """What may change between versions; either a claim or a metric.
+    """The claim or the metric that may change between versions.
 
     Attributes:
         claim: Name of a claim whose verdict may change.
@@ -184,7 +184,7 @@ class Question:
 
 @dataclass(frozen=True)
 class FirstChange:
-    """Where something changed, among versions in order.
+    """The place of a change, among versions in order.
 
     Attributes:
         last_same: The last version at which it was as at the first.
@@ -242,7 +242,7 @@ def find_first_change(
 
     Args:
         versions: In order, two or more.
-        requirements: Of an environment with a version.
+        requirements: Gives the requirements of an environment with a version.
         suite: What is run in each.
         question: What may change.
 

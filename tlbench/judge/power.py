@@ -1,4 +1,4 @@
-"""Which differences so many seeds decide, from the noise between seeds that a run has found."""
+"""The differences that a number of seeds decides, from the noise between the seeds of a run."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Noise:
-    """What a run says of the noise of a claim's difference.
+    """The noise of a claim's difference, from one run.
 
     Attributes:
-        name: Of the claim.
-        unit: Of the difference.
+        name: Name of the claim.
+        unit: Unit of the difference.
         seeds: Number of seeds that the run has of the claim.
         deviation: Standard deviation of the difference between seeds, in the difference's own unit; moderated by the
             noise of the other claims (`tlbench.scores.statistics.moderate`), which makes a better guess to plan with,
             though no verdict may rest on it.
-        level: Of the claim's test, among all claims of the run.
+        level: Level of the claim's test, among all claims of the run.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Noise:
         return self.deviation * smallest_effect(seeds, self.level, power, seeds - 1.0)
 
     def seeds_for(self, difference: float, power: float = POWER) -> int | None:
-        """How many seeds decide a distance from its threshold; None for more than 1,000.
+        """Number of seeds that decide a distance from the claim's threshold; None for more than 1,000.
 
         Args:
             difference: In the difference's own unit, positive.
@@ -74,7 +74,7 @@ def noises(claims: Sequence[SavedClaim]) -> list[Noise]:
     Each claim is planned at the level of Holm's first step, the hardest: a share of the whole level for each claim.
 
     Args:
-        claims: Of one run.
+        claims: Saved claims of one run.
 
     Raises:
         ConfigurationError: None of them has two seeds.

@@ -1,4 +1,4 @@
-"""What differs between Keras' backends; the only module that may import one."""
+"""Differences between Keras' backends; the only module that may import one."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def device_scope(device: str) -> AbstractContextManager[Any]:
 
 
 def compile_options(device: str) -> dict[str, Any]:
-    """What `Model.compile` is told about just-in-time compilation.
+    """Arguments of `Model.compile` for just-in-time compilation.
 
     XLA on a CPU trains Xception ten times slower than TensorFlow's own
     kernels; JAX has nothing else; Keras' own choice is kept for TensorFlow on a GPU.
@@ -168,7 +168,7 @@ def threads(wanted: int, cores: int) -> int:
     """Number of threads that a process will compute with on the CPU.
 
     Args:
-        wanted: As of `thread_variables`, which a variable that the user has set takes precedence of.
+        wanted: Variables as of `thread_variables`; a variable that the user has set takes precedence.
         cores: Number of processors the process may use.
     """
     name = backend()
@@ -209,7 +209,7 @@ def libraries(device: str) -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """What decides on precision, determinism and kernels and is not as it is by default, by name.
+    """Settings of precision, determinism and kernels that differ from their defaults, by name.
 
     A backend is not imported for it: as long as nobody has, its settings are the default ones or those of variables.
     """
@@ -295,7 +295,7 @@ def loss_and_gradients(
 
 
 def input_of_fit(batches: keras.utils.PyDataset) -> Any:
-    """What `Model.fit` is given for batches.
+    """Input of `Model.fit` for batches.
 
     On TensorFlow a `tf.data.Dataset` without autotuning: that of Keras has it, and letting go of its iterator at the
     end of `fit` then waits for a thread, 0.9 s in a third of all epochs.
@@ -319,7 +319,7 @@ def input_of_fit(batches: keras.utils.PyDataset) -> Any:
 
 
 def flags() -> dict[str, str]:
-    """What decides on precision and determinism, by name; imports the backend."""
+    """Settings of precision and determinism, by name; imports the backend."""
     import keras
 
     found = {

@@ -1,4 +1,4 @@
-"""What a run runs on."""
+"""The environment of a run: backend, device, versions and settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Environment:
 
     Attributes:
         backend: Keras' backend.
-        backend_version: Its version.
+        backend_version: Version of the backend.
         keras_version: Keras' version.
         device: `"cpu"` or `"gpu"`.
         device_name: What the device calls itself: the model of a GPU, the architecture of a CPU.
@@ -77,7 +77,7 @@ class Environment:
 
     @property
     def key(self) -> str:
-        """What keeps results apart, as a folder name; precision is part of each trial.
+        """The key that keeps results apart, as a folder name; precision is part of each trial.
 
         Its last part is a digest of all attributes but Python's version.
         """
@@ -92,7 +92,7 @@ class Environment:
 
 
 def suitable_processes() -> int:
-    """How many processes may train at once on this machine's CPU: one for each core, and 2 GiB for each."""
+    """Number of processes that may train at once on this machine's CPU: one for each core, and 2 GiB for each."""
     import joblib
 
     try:
@@ -179,15 +179,15 @@ class Surroundings:
 
     @property
     def machine(self) -> str:
-        """What tells this machine from others, as a folder name."""
+        """The name that tells this machine from others, as a folder name."""
         return _machine(self.platform, self.processor, self.cores, self.gpus)
 
 
 def surroundings(environment: Environment) -> Surroundings:
-    """What this process runs in; the backend is imported.
+    """The surroundings of this process; imports the backend.
 
     Args:
-        environment: Of this process.
+        environment: Environment of this process.
     """
     return Surroundings(
         environment=environment,
@@ -204,10 +204,10 @@ def surroundings(environment: Environment) -> Surroundings:
 
 
 def machine(environment: Environment) -> str:
-    """What `Surroundings.machine` says of this machine; the backend is imported for a GPU only.
+    """The name of this machine, as in `Surroundings.machine`; imports the backend for a GPU only.
 
     Args:
-        environment: Of this process.
+        environment: Environment of this process.
     """
     return _machine(_platform(), _processor(), _cores(), _gpus(environment))
 

@@ -1,4 +1,4 @@
-"""What missing trials will take, predicted from what stored ones took."""
+"""Forecasts of the time that missing trials take, from the times of stored trials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECENT = 20
 
 @dataclass(frozen=True)
 class Size:
-    """What a task makes of a dataset, as far as it decides how long training takes.
+    """The size of a task on a dataset, as far as it decides the time of training.
 
     Attributes:
         labels: Number of labels.
@@ -41,7 +41,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a missing trial is expected to take.
+    """The expected time of a missing trial.
 
     Attributes:
         graph: What it compiles, unless its process has already.
@@ -58,7 +58,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What some missing trials are expected to take.
+    """The expected time of some missing trials.
 
     Attributes:
         expected: By digest; those are not in it that nothing like was ever timed.
@@ -85,7 +85,7 @@ class Job:
     """A trial, as far as it decides when others can be trained.
 
     Attributes:
-        name: Of the trial.
+        name: Name of the trial.
         source: Name of the one that it starts from, if that has to be trained as well.
         graph: What it compiles.
         seconds: What it takes where its process has compiled that.
@@ -115,8 +115,8 @@ def predict(
 
     Args:
         trials: Those to train, each after its source.
-        timings: Of stored trials of the same environment, the newest first.
-        size: Of a trial's task on its data; None where that cannot be said.
+        timings: Times of stored trials of the same environment, the newest first.
+        size: Gives the size of a trial's task on its data; None where it is unknown.
         processes: How many train at once.
         startup_seconds: What a process takes until it can train.
     """
@@ -231,7 +231,7 @@ class _Scale:
         return cls(timing.batch_size, timing.epoch_steps, len(timing.epoch_seconds))
 
     def distance(self, other: _Scale) -> tuple[float, ...]:
-        """How unlike they are; smaller where their steps are of the same size than where there are as many."""
+        """Distance between two scales; smaller for steps of the same size than for as many steps."""
         return (
             # A single epoch may hold the tracing.
             float(other.epochs == 1 != self.epochs),
@@ -260,7 +260,7 @@ class _History:
         self.tracing_seconds = median(map(self._excess, traced))
 
     def seconds(self, scale: _Scale) -> float:
-        """What a trial takes that has nothing to trace."""
+        """Time of a trial that has nothing to trace."""
         nearest = min(self._scales, key=scale.distance)
         typical = self._scales[nearest]
         image = typical.steady_seconds / (nearest.batch_size * nearest.steps)
@@ -276,7 +276,7 @@ class _History:
 
 @dataclass(frozen=True)
 class _Typical:
-    """What most trials of one size take; see `Timing`."""
+    """The typical times of trials of one size; see `Timing`."""
 
     steady_seconds: float
     other_seconds: float

@@ -95,7 +95,7 @@ class Schedule:
         return trial
 
     def finished(self, trial: Trial) -> None:
-        """What starts from this trial can be trained."""
+        """Let trials that start from this trial be handed out."""
         self._unfinished.discard(trial.digest)
 
     def failed(self, trial: Trial) -> tuple[Trial, ...]:

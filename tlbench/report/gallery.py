@@ -33,5 +33,5 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def caption(drawn: Drawn, report: Report) -> str:
-    """What stands below a figure: what it shows, what the marks are, and of which data."""
+    """The caption below a figure: its subject, its marks, and its data."""
     return f"{drawn.title[:1].upper()}{drawn.title[1:]}. {drawn.caption} {report.data}"

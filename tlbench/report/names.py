@@ -14,7 +14,7 @@ def file_name(name: str) -> str:
     """A name as part of a file's, without its suffix.
 
     Args:
-        name: Of a table or a figure. One of which too little can stand in a file's name is told from others by a hash.
+        name: Name of a table or a figure; a hash is added where too few of its letters can stand in a file's name.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80]
     plain = re.sub(r"\s+", "-", name.strip().lower())

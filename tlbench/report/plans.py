@@ -72,7 +72,7 @@ def describe(
 
 
 def describe_size(plan: Sequence[Trial], forecast: Forecast) -> str:
-    """How long a plan is, in a line.
+    """The length of a plan, in a line.
 
     Args:
         plan: All its trials.
@@ -88,10 +88,10 @@ def describe_size(plan: Sequence[Trial], forecast: Forecast) -> str:
 
 
 def describe_forecast(forecast: Forecast, memory_bytes: int | None) -> str:
-    """What a plan will take, and what that rests on.
+    """The time and memory that a plan takes, and the timings behind the forecast.
 
     Args:
-        forecast: Of the trials that are not stored; at least one.
+        forecast: Forecast of the trials that are not stored; at least one.
         memory_bytes: What each process may hold; None where nothing tells.
     """
     lines = []
@@ -117,11 +117,11 @@ def describe_forecast(forecast: Forecast, memory_bytes: int | None) -> str:
 
 
 def describe_outcome(seconds: float, forecast: Forecast) -> str:
-    """What training took, held against what was predicted.
+    """The time that training took, beside its forecast.
 
     Args:
         seconds: From the first trial's start to the last one's end.
-        forecast: Of the trials that were trained, from what had been stored before; at least one.
+        forecast: Forecast of the trained trials, from results that had been stored before; at least one trial.
     """
     trained = len(forecast.expected) + forecast.unknown
     text = f"Trained {_number(trained, 'trial', 'trials')} in {duration(seconds)}; "
@@ -134,12 +134,12 @@ def describe_outcome(seconds: float, forecast: Forecast) -> str:
 
 
 def describe_repetition(name: str, trial: Trial, result: Result, stored: Result | None) -> list[str]:
-    """What a trial that was trained again has brought, held against what is stored.
+    """A trial's repetition, beside its stored result.
 
     Args:
         name: What the trial is called.
-        trial: Which.
-        result: Of the repetition.
+        trial: Repeated trial.
+        result: Result of the repetition.
         stored: What had been stored; None where nothing was.
     """
     lines = [f"{name} ({trial.digest[:12]}), again: {_scores(result)}, {duration(result.seconds)}"]

@@ -91,7 +91,7 @@ class Assembly:
 
     @property
     def stand_in(self) -> bool:
-        """Whether any of the images stand in for others."""
+        """True where images of the run stand in for others."""
         return any(dataset.stand_in for dataset in self.datasets.values())
 
     @property

@@ -43,7 +43,7 @@ class Gathered:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to report."""
+        """True where there is nothing to report."""
         return not (self.verdicts or self.tables or self.figures)
 
     def add(self, declared: Declaration) -> None:

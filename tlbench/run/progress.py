@@ -1,4 +1,4 @@
-"""How far a run has come and how long it may still take."""
+"""Progress of a run, and the time left."""
 
 from __future__ import annotations
 

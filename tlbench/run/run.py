@@ -99,7 +99,7 @@ class Run:
 
     @property
     def assembled(self) -> bool:
-        """Whether images have been read or drawn."""
+        """True once images have been read or drawn."""
         return "assembly" in vars(self)
 
     @property

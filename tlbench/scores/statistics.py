@@ -26,7 +26,7 @@ class Interval:
     """A mean and where it plausibly lies.
 
     Attributes:
-        mean: Of the sample.
+        mean: Mean of the sample.
         low: Lower end; minus infinity for a single observation.
         high: Upper end.
         confidence: Share of such intervals that hold the true mean.
@@ -88,8 +88,8 @@ class Estimate:
     """A mean, and how well it is known.
 
     Attributes:
-        mean: Of a sample.
-        standard_error: Of the mean; 0 where nothing is known to spread.
+        mean: Mean of a sample.
+        standard_error: Standard error of the mean; 0 where nothing is known to spread.
         degrees: Degrees of freedom of the standard error.
     """
 
@@ -103,7 +103,7 @@ class Estimate:
 
         Args:
             sample: Observations, shape (n,), n > 1.
-            variance: Of an observation.
+            variance: Variance of an observation.
             degrees: Degrees of freedom of the variance.
         """
         values = np.asarray(sample, dtype=np.float64)
@@ -149,7 +149,7 @@ class Estimate:
 def sample_size(
     sample: ArrayLike, threshold: float, level: float = 0.05, power: float = 0.8, most: int = 1000
 ) -> int | None:
-    """How many observations would tell a mean from a threshold, if the sample's mean and spread are the true ones.
+    """Number of observations that tell a mean from a threshold, if the sample's mean and spread are the true ones.
 
     The sample's own effect is a noisy guess at the true one (Hoenig & Heisey
     2001, The American Statistician 55:19): a size to plan with, no evidence.
@@ -157,7 +157,7 @@ def sample_size(
     Args:
         sample: Observations, shape (n,), n > 1.
         threshold: The mean under the null hypothesis of a one-sided t test, above or below it.
-        level: Of the test.
+        level: Level of the test.
         power: Probability that the test rejects.
         most: The largest answer.
 
@@ -182,7 +182,7 @@ def smallest_effect(size: int, level: float, power: float, degrees: float) -> fl
 
     Args:
         size: Number of observations, at least 2.
-        level: Of the test.
+        level: Level of the test.
         power: Chance that the test rejects, between `level` and 1.
         degrees: Degrees of freedom of the standard deviation.
 
@@ -201,11 +201,11 @@ def smallest_effect(size: int, level: float, power: float, degrees: float) -> fl
 def size_to_decide(
     effect: float, level: float, power: float, degrees: Callable[[int], float], most: int = 1000
 ) -> int | None:
-    """How many observations a one-sided t test takes to find an effect.
+    """Number of observations with which a one-sided t test finds an effect.
 
     Args:
         effect: In standard deviations of an observation; none is found that is 0.
-        level: Of the test.
+        level: Level of the test.
         power: Chance that the test rejects.
         degrees: From a number of observations to the degrees of freedom of their standard deviation.
         most: The largest answer.
@@ -255,7 +255,7 @@ def holm_levels(p_values: ArrayLike, level: float) -> NDArray[np.float64]:
 
     Args:
         p_values: Shape (m,); m may be 0.
-        level: Of all tests together.
+        level: Level of all tests together.
 
     Returns:
         Shape (m,), each from `level / m` to `level`.
@@ -272,7 +272,7 @@ def holm_levels(p_values: ArrayLike, level: float) -> NDArray[np.float64]:
 
 
 def look_levels(looks: Sequence[int], level: float) -> tuple[float, ...]:
-    """What of a test's level each look at growing data may spend.
+    """The share of a test's level that each look at growing data may spend.
 
     The spending function of Pocock's type, level * ln(1 + (e - 1) t) at the
     share t of the data (Lan & DeMets 1983, Biometrika 70:659), of which every
@@ -284,7 +284,7 @@ def look_levels(looks: Sequence[int], level: float) -> tuple[float, ...]:
 
     Args:
         looks: Number of observations at each look, growing; the last is the most there can be.
-        level: Of all looks together.
+        level: Level of all looks together.
 
     Returns:
         A level for each look.
@@ -298,11 +298,11 @@ def look_levels(looks: Sequence[int], level: float) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Shift:
-    """How far means have moved, and how sure that is.
+    """Shifts of means, and their standard errors.
 
     Attributes:
         effect: New mean less old mean, shape (m,).
-        standard_error: Of each effect, shape (m,).
+        standard_error: Standard error of each effect, shape (m,).
         degrees: Degrees of freedom of each standard error, shape (m,); may be infinite.
     """
 
@@ -337,7 +337,7 @@ def _tail(
 
 
 def shift(old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, paired: bool) -> Shift:
-    """How far the means of many samples have moved at once.
+    """Shifts of the means of many samples at once.
 
     Student's t, paired or of two samples of equal variance, with variances that
     are moderated across the samples (`moderate`): three or four seeds know
@@ -345,7 +345,7 @@ def shift(old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, paired: bool) -
 
     Args:
         old: Samples, one for each mean, of two observations or more.
-        new: Likewise, in the same order.
+        new: Newer samples, in the same order.
         paired: Whether the observations of a mean belong together pair by pair.
     """
     olds, news = ([np.asarray(sample, dtype=np.float64) for sample in samples] for samples in (old, new))
@@ -385,7 +385,7 @@ def moderate(variances: ArrayLike, degrees: ArrayLike) -> tuple[NDArray[np.float
     apart as a study's, the noisy ones are wrongly decided too often. Verdicts therefore do without (docs/judge.md).
 
     Args:
-        variances: Of samples of normal observations, shape (m,).
+        variances: Variances of samples of normal observations, shape (m,).
         degrees: Degrees of freedom of each, shape (m,).
 
     Returns:

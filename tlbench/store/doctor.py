@@ -52,7 +52,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """What looking a store over has brought to light.
+    """The findings of an examination of a store.
 
     Attributes:
         results: Number of results that were read.
@@ -76,7 +76,7 @@ class Examination:
 
 
 class _Mend(NamedTuple):
-    """What can be done about a finding: `done` after the function was called, `remedy` before."""
+    """The remedy for a finding: `done` after the function was called, `remedy` before."""
 
     remedy: str
     done: str
@@ -112,7 +112,7 @@ class _Examiner:
 
     Args:
         root: Whence paths are told.
-        repair: See `examine`.
+        repair: Whether to repair, see `examine`.
     """
 
     def __init__(self, root: Path, *, repair: bool) -> None:
@@ -230,7 +230,7 @@ def _is_old(path: Path) -> bool:
 
 
 def _is_free(folder: Path, place: Path) -> bool:
-    """Whether nobody has the lock of a trial; a lock that was never made is not made to find out."""
+    """Tell whether the lock of a trial is free; a missing lock is not made to find out."""
     path = folders.lock_path(folder, place)
     if not path.exists():
         return True

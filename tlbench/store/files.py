@@ -52,8 +52,8 @@ def check(place: Path, digest: str, *, read_weights: bool) -> None:
     """Make sure that a result is what was stored.
 
     Args:
-        place: Its folder.
-        digest: Of its trial, or the first digits of it.
+        place: Folder of the result.
+        digest: Digest of its trial, or the first digits.
         read_weights: Whether to read all of the weights; otherwise only their size is looked at.
 
     Raises:
@@ -68,8 +68,8 @@ def read(place: Path, digest: str) -> tuple[dict[str, Any], dict[str, NDArray[An
     """Read a result but for its weights.
 
     Args:
-        place: Its folder.
-        digest: Of its trial, or the first digits of it.
+        place: Folder of the result.
+        digest: Digest of its trial, or the first digits.
 
     Returns:
         What `result.json` says, and the arrays of `predictions.npz` by name.
@@ -168,8 +168,8 @@ def read_weights(place: Path, digest: str) -> Weights:
     """Read the weights of a result.
 
     Args:
-        place: Its folder.
-        digest: Of its trial, or the first digits of it.
+        place: Folder of the result.
+        digest: Digest of its trial, or the first digits.
 
     Raises:
         DamagedError: They are not what was stored.
@@ -181,11 +181,11 @@ def read_weights(place: Path, digest: str) -> Weights:
 
 
 def damage(place: Path, digest: str) -> str | None:
-    """What is wrong with a result, in a phrase; None where nothing is.
+    """The damage of a result, in a phrase; None for a sound result.
 
     Args:
-        place: Its folder.
-        digest: Of its trial, or the first digits of it.
+        place: Folder of the result.
+        digest: Digest of its trial, or the first digits.
 
     Raises:
         StoreError: It cannot be read.
@@ -278,7 +278,7 @@ def damaged_files(place: Path, name: str) -> Iterator[None]:
 
 
 def last_change(place: Path) -> object | None:
-    """What differs once a file of a result has been changed; None where the result is not there."""
+    """A value that differs once a file of a result has been changed; None where the result is missing."""
     changes = []
     for name in (RESULT, PREDICTIONS, WEIGHTS):
         try:

@@ -38,13 +38,13 @@ OWN = "tlbench's own test"
 
 @dataclass(frozen=True)
 class Sketch:
-    """What is kept of a tensor: enough to tell how far another one is from it.
+    """A summary of a tensor that tells the distance to another tensor.
 
     Attributes:
-        shape: Of the tensor.
+        shape: Shape of the tensor.
         rms: Root of its mean square; 0 where a value is no finite number.
-        largest: Its largest absolute value; 0 likewise.
-        projections: Its products with fixed random signs, divided by the root of its size; None where a value is no
+        largest: Largest absolute value; 0 where a value is no finite number.
+        projections: Products with fixed random signs, divided by the root of the size; None where a value is no
             finite number.
     """
 
@@ -67,10 +67,10 @@ class Sketch:
 
 
 def sketch(tensor: NDArray[Any]) -> Sketch:
-    """What is kept of a tensor.
+    """Summarise a tensor.
 
     Args:
-        tensor: Of any shape.
+        tensor: Tensor of any shape.
     """
     values = np.asarray(tensor, dtype=np.float64).ravel()
     if not np.isfinite(values).all():
@@ -90,8 +90,8 @@ class FingerprintEntry:
     """One thing that is computed.
 
     Attributes:
-        stage: Of the computation, for instance `"inference"` or `"gradient"`.
-        name: Of the layer, the weight or the optimizer.
+        stage: Stage of the computation, for instance `"inference"` or `"gradient"`.
+        name: Name of the layer, the weight or the optimizer.
         value: What came out; None where it is absent.
         tolerance: How far another's value may be, relative to its root mean square.
         absent: Why this version of the framework has no such thing; None where it has.
@@ -105,7 +105,7 @@ class FingerprintEntry:
 
     @property
     def key(self) -> str:
-        """What it is called."""
+        """The name of the quantity, with its stage."""
         return f"{self.stage} of {self.name}"
 
 
@@ -158,7 +158,7 @@ def read(content: Mapping[str, Any], source: str = "a saved run") -> Fingerprint
     """A fingerprint of values of JSON.
 
     Args:
-        content: As `Fingerprint.content` gave them.
+        content: Values of JSON, from `Fingerprint.content`.
         source: Where they come from, for the message of an error.
 
     Raises:
@@ -241,7 +241,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What two fingerprints agree and do not agree on.
+    """The agreements and differences of two fingerprints.
 
     Attributes:
         compared: Number of quantities that both have.
@@ -260,7 +260,7 @@ class Agreement:
 
     @property
     def same(self) -> bool:
-        """Whether there is no difference."""
+        """True where there is no difference."""
         return not self.differences
 
     def __str__(self) -> str:

@@ -46,7 +46,7 @@ def check_schema(folder: Path) -> None:
     """Make sure that a folder is a store of this tlbench, or can become one.
 
     Raises:
-        MarkerError: Its `store.json` does not say.
+        MarkerError: The folder's `store.json` does not say its schema_version.
         StoreError: It was written by a newer tlbench, or is no store.
     """
     marker = folder / MARKER
@@ -77,8 +77,8 @@ def set_aside(folder: Path, place: Path, digest: str) -> str | None:
 
     Args:
         folder: The store.
-        place: Of the result in it.
-        digest: Of its trial, or the first digits of it.
+        place: Folder of the result in the store.
+        digest: Digest of its trial, or the first digits.
     """
     with lock(folder, place):
         # Another process may have set it aside and trained it meanwhile.
@@ -97,7 +97,7 @@ def lock(folder: Path, place: Path, *, wait: bool = True) -> Iterator[None]:
 
     Args:
         folder: The store.
-        place: Of the trial's result in it.
+        place: Folder of the trial's result in the store.
         wait: Until no other process has it.
     """
     locks = folder / "locks"
@@ -120,7 +120,7 @@ def lock_path(folder: Path, place: Path) -> Path:
 
     Args:
         folder: The store.
-        place: Of the trial's result in it.
+        place: Folder of the trial's result in the store.
     """
     return folder / "locks" / f"{place.parent.name}-{place.name}.lock"
 

@@ -60,7 +60,7 @@ class Store:
         check_schema(folder)
 
     def __contains__(self, trial: Trial) -> bool:
-        """Whether a trial has left its result here, undamaged, and in this run where only fresh ones count.
+        """Tell whether a trial has a sound result here, from this run where only fresh results count.
 
         Weights are only looked for, and read by `load_weights`.
 
@@ -124,7 +124,7 @@ class Store:
             raise
 
     def damage(self, trial: Trial) -> str | None:
-        """What is wrong with a trial's result, in a phrase; None where nothing is, or where there is none.
+        """The damage of a trial's result, in a phrase; None for a sound result, or where there is none.
 
         Raises:
             StoreError: It cannot be read.
@@ -146,7 +146,7 @@ class Store:
         return set_aside(self.folder, place, trial.digest) if place.exists() else None
 
     def timings(self, newest: int = 500) -> Iterator[Timing]:
-        """What stored trials took, of any study and version of the code, the newest first.
+        """The times of stored trials, of any study and version of the code, the newest first.
 
         What cannot be read is left out: damaged files, and those of another schema or environment.
 
@@ -226,7 +226,7 @@ class Store:
         """Keep what the last run has to say, for `tlbench report`.
 
         Args:
-            text: Its `results.json`.
+            text: Content of `results.json`.
 
         Raises:
             StoreError: The folder cannot be written.
@@ -241,7 +241,7 @@ class Store:
         """Keep other processes from training the same trial meanwhile.
 
         Args:
-            trial: Which.
+            trial: Trial to lock.
             wait: Until no other process has it; else `filelock.Timeout` is raised where one has.
 
         Raises:

@@ -55,7 +55,7 @@ class Lookup(keras.layers.Layer):  # type: ignore[misc]
     """From numbers of rows, shape (batch,), to those rows of an array that the layer holds, shape (batch, ...).
 
     Args:
-        shape: Of the array, (N, ...).
+        shape: Shape of the array, (N, ...).
         dtype: Name of its type.
 
     Attributes:
@@ -72,7 +72,7 @@ class Lookup(keras.layers.Layer):  # type: ignore[misc]
         """Copy an array to the device, unless it is there.
 
         Args:
-            array: Of the layer's shape and type.
+            array: Array of the layer's shape and type.
             version: Another number where the same array holds other values than before.
 
         Returns:
@@ -99,7 +99,7 @@ class Lookup(keras.layers.Layer):  # type: ignore[misc]
 
 
 def capacity_bytes(device: str) -> int:
-    """What arrays may take on a device: none of a CPU's memory, where they are already.
+    """Memory that arrays may take on a device, in bytes: none of a CPU's, where the arrays are already.
 
     Args:
         device: `"cpu"` or `"gpu"`.

@@ -1,4 +1,4 @@
-"""What one fixed network does with fixed weights and batches: numerics compared without any statistics.
+"""The computations of one fixed network with fixed weights and batches: numerics compared without any statistics.
 
 Weights, images and gradients are drawn by NumPy, never by a framework, so that two fingerprints differ only in what the
 frameworks compute: what each layer puts out in inference and in training mode, BatchNorm's moving statistics, the loss,
@@ -70,7 +70,7 @@ def take(environment: Environment) -> Fingerprint:
     are stepped with NumPy's gradients, element by element: K is 1 and L the number of roundings. c is `SAFETY`.
 
     Args:
-        environment: Of this process.
+        environment: Environment of this process.
     """
     with backends.device_scope(environment.device):
         quantities = [*_network("float32"), *_optimizers(), *_tested()]
@@ -120,7 +120,7 @@ def _labels(count: int) -> NDArray[np.int64]:
 
 
 def _rounding(model: keras.Model, dtype: str, *, training: bool) -> float:
-    """What one layer may add to the relative error of what it puts out."""
+    """The relative error that one layer may add to its output."""
     longest = max(_terms(weight) for weight in model.get_weights() if weight.ndim > 1)
     if training:
         # As many values as a channel has at most: behind the stem, which shrinks images by its windows.
@@ -134,12 +134,12 @@ def _stage(name: str, dtype: str) -> str:
 
 
 def _depths(model: keras.Model) -> dict[str, int]:
-    """How many layers each one's output has passed at most: those before it in the graph's order, and itself."""
+    """The largest number of layers that each layer's output has passed: all before it in the graph, and itself."""
     return {layer.name: depth for depth, layer in enumerate(model.layers)}
 
 
 def _outputs(model: keras.Model, dtype: str = "float32") -> Iterator[FingerprintEntry]:
-    """What each layer puts out, in inference and then in training mode, and the moving statistics after that."""
+    """The output of each layer, in inference and then in training mode, and the moving statistics after that."""
     import keras
 
     layers, depths = model.layers[1:], _depths(model)  # The first is the input.
@@ -174,7 +174,7 @@ def _gradients(model: keras.Model, dtype: str = "float32") -> Iterator[Fingerpri
 
 
 def _optimizers() -> Iterator[FingerprintEntry]:
-    """How far each optimizer moves fixed variables, by fixed gradients."""
+    """The distance by which each optimizer moves fixed variables, under fixed gradients."""
     import keras
 
     generator = np.random.default_rng(SEED + 2)

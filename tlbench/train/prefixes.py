@@ -36,7 +36,7 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class Prefix:
-    """What decides the output of a frozen prefix; two that are equal have equal outputs.
+    """The key of a frozen prefix's output: equal prefixes have equal outputs.
 
     Attributes:
         network: The architecture.
@@ -80,7 +80,7 @@ class Features:
         """Make sure that some rows are there.
 
         Args:
-            rows: Which, shape (M,).
+            rows: Numbers of the rows, shape (M,).
             images: From rows to images, shape (N, H, W, 3).
             prefix: From `BLOCK` images to their outputs.
         """
@@ -115,14 +115,14 @@ class PrefixCache:
 
     @property
     def largest_bytes(self) -> int:
-        """What the outputs of one prefix may take."""
+        """The most bytes that the outputs of one prefix may take."""
         return max(self._bytes.values())
 
     def features(self, prefix: Prefix, shape: tuple[int, ...], dtype: str) -> Features:
         """The outputs of a prefix, those known so far in place; others make room for new ones.
 
         Args:
-            prefix: Which.
+            prefix: Prefix of the outputs.
             shape: (N, ...), of all its outputs.
             dtype: Name of their type.
         """
@@ -158,7 +158,7 @@ def size(shape: tuple[int, ...], dtype: str) -> int:
     """Bytes of an array.
 
     Args:
-        shape: Of the array.
+        shape: Shape of the array.
         dtype: Name of its type, for instance `"bfloat16"`.
     """
     return math.prod(shape) * np.dtype(dtype).itemsize

@@ -191,7 +191,7 @@ class Trainer:
 
 @dataclass
 class _Run:
-    """What a run has produced so far."""
+    """The values that a run has produced so far."""
 
     loss: list[float]
     accuracy: list[float]
@@ -217,7 +217,7 @@ class _Compiled:
 
     Attributes:
         model: The whole network.
-        prefix: Its frozen beginning, from images to features; None where there is none.
+        prefix: Frozen beginning of the network, from images to features; None where there is none.
         prefix_end: Name of that beginning's last layer.
         lookup: Takes images or features from the device; None where they are sent there batch by batch.
         trained: What is trained: all that follows the prefix, sharing the model's variables.
@@ -310,7 +310,7 @@ class _Compiled:
         return transfer.paths(flows.layers_of(self.model, trial.network, trial.transferred))
 
     def rows(self, array: NDArray[Any], parts: Sequence[NDArray[np.int64]], version: int = 0) -> list[Rows]:
-        """What is trained takes these as its inputs, for some parts of an array: its rows, or their numbers.
+        """The inputs of the trained network for some parts of an array: its rows, or their numbers.
 
         Args:
             array: With one image, or its features, in each row.
@@ -398,7 +398,7 @@ class Rows:
 
     Attributes:
         array: With one image, its features, or the number of either, in each row.
-        indices: Which rows, in order.
+        indices: Numbers of the rows, in order.
     """
 
     array: NDArray[Any]
@@ -419,7 +419,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         rows: Inputs.
         order: Positions among the rows, batch after batch.
         batch_size: Number of rows of a batch.
-        labels: Of each row.
+        labels: Label of each row.
     """
 
     def __init__(self, rows: Rows, order: NDArray[np.int64], batch_size: int, labels: NDArray[np.int64]) -> None:
@@ -445,7 +445,7 @@ def fresh_weights(network: Network, labels: int, precision: str, seed: int) -> W
         network: The architecture.
         labels: Number of its outputs.
         precision: Keras dtype policy.
-        seed: Of Python's `random`, which Keras' initialisers draw their own seeds from. The weights are those of
+        seed: Seed of Python's `random`, from which Keras' initialisers draw their own seeds. The weights are those of
             `keras.utils.set_random_seed`, which also makes TensorFlow prepare every compiled function anew: 2 s for
             each network.
     """

@@ -56,21 +56,21 @@ class Figure(Protocol):
 
     @property
     def title(self) -> str:
-        """What it shows, in a line."""
+        """The subject of the figure, in a line."""
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Whose results it shows."""
+        """The arms whose results the figure shows."""
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to draw it."""
+        """The trials that the figure needs."""
 
     def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> Drawn:
         """The figure with its values, as far as there are results.
 
         Args:
             result: Gives a trial's result, or None where there is none.
-            seeds: Of the values.
+            seeds: Seeds of the values.
         """
 
 
@@ -91,13 +91,13 @@ class Drawn(Protocol):
 
     @property
     def caption(self) -> str:
-        """What the marks, bands and bars are, in sentences; what it shows and of which data is added by the report."""
+        """The meaning of marks, bands and bars, in sentences; the report adds the subject and the data."""
 
     def text(self) -> str:
         """The figure in lines of text, which say what it shows to whoever cannot see it."""
 
     def records(self) -> Iterable[dict[str, Any]]:
-        """What is drawn, as lines of a data frame."""
+        """The drawn values, as rows of a data frame."""
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
         """Draw it with matplotlib, at the canvas's own size, under the style that the caller has set."""

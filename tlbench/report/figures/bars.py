@@ -26,7 +26,7 @@ MOST_LEVEL, LEVEL_CHARACTERS = 5, 50
 
 @dataclass(frozen=True)
 class Bar:
-    """What a bar shows.
+    """A quantity that a bar shows.
 
     Attributes:
         label: Below it.
@@ -49,7 +49,7 @@ class Bars:
         x_label: What the bars are.
         y_label: What is measured.
         bars: In order.
-        unit: Of what is measured.
+        unit: Unit of the quantities.
         published_by: Who printed what is published.
     """
 
@@ -67,7 +67,7 @@ class Bars:
         return tuple(arm for bar in self.bars for arm in bar.quantity.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to draw it."""
+        """The trials that the figure needs."""
         return tuple(trial for bar in self.bars for seed in seeds for trial in bar.quantity.trials(seed))
 
     def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnBars:
@@ -103,13 +103,13 @@ class DrawnBars:
 
     Attributes:
         kind: Tells it from other figures.
-        name: See `Bars`, as the next six.
-        title: ...
-        x_label: ...
-        y_label: ...
-        unit: ...
-        published_by: ...
-        bars: ...
+        name: Name of the figure.
+        title: Subject of the figure.
+        x_label: Label of the axis below the bars.
+        y_label: Label of the axis of values.
+        unit: Unit of the values.
+        published_by: Author of the published values.
+        bars: Bars with their values, in order.
     """
 
     kind: Literal["bars"]
@@ -123,7 +123,7 @@ class DrawnBars:
 
     @property
     def caption(self) -> str:
-        """What the marks are."""
+        """The meaning of the marks."""
         text = f"{marks.MEANING}."
         if any(bar.cell.published_number is not None for bar in self.bars):
             text += f" Diamonds are what the {self.published_by} printed."

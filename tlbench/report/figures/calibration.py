@@ -1,4 +1,4 @@
-"""How far a network's probabilities can be believed."""
+"""Calibration: the trust that a network's probabilities deserve."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Calibration:
     arms: tuple[Arm, ...]
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to draw it."""
+        """The trials that the figure needs."""
         return tuple(arm.trial(seed) for arm in self.arms for seed in seeds)
 
     def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnCalibration:
@@ -84,10 +84,10 @@ class Bin:
 
 @dataclass(frozen=True)
 class CalibrationSeries:
-    """What an arm's probabilities are worth.
+    """The calibration of an arm's probabilities.
 
     Attributes:
-        arm: Its label.
+        arm: Label of the arm.
         bins: Those that hold images, of all seeds together.
         errors: Expected calibration error by seed; diverged and missing ones are left out.
     """
@@ -103,8 +103,8 @@ class DrawnCalibration:
 
     Attributes:
         kind: Tells it from other figures.
-        name: See `Calibration`, as the next.
-        title: ...
+        name: Name of the figure.
+        title: Subject of the figure.
         series: One for each arm.
     """
 
@@ -115,7 +115,7 @@ class DrawnCalibration:
 
     @property
     def caption(self) -> str:
-        """What the marks and the line are."""
+        """The meaning of the marks and the line."""
         return (
             f"Test images of all seeds in {BINS} bins of equal width by the probability of their predicted class; "
             "larger marks hold more images. On the diagonal probabilities are what they say. ECE: expected calibration "

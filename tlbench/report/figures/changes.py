@@ -34,8 +34,8 @@ class Changes:
     """Accuracy of each trial of two runs.
 
     Attributes:
-        comparison: Of the runs.
-        name: Of the figure, unlike that of any other.
+        comparison: Comparison of two runs.
+        name: Name of the figure, which no other figure has.
     """
 
     comparison: ComparisonRecord
@@ -48,12 +48,12 @@ class Changes:
 
     @property
     def title(self) -> str:
-        """What it shows."""
+        """The subject of the figure."""
         return "accuracy of each trial in both runs"
 
     @property
     def caption(self) -> str:
-        """What the marks are."""
+        """The meaning of the marks."""
         return (
             f"Each mark is a trial; on the diagonal it scores the same. Old: {self.comparison.old}. "
             f"New: {self.comparison.new}. Crosses are of arms that regressed, triangles of arms that improved; "
@@ -72,7 +72,7 @@ class Changes:
         return groups
 
     def text(self) -> str:
-        """How many trials moved, and those of arms that regressed or improved."""
+        """The number of trials that moved, and the trials of arms that regressed or improved."""
         trials = self.comparison.trials
         equal = sum(trial.old == trial.new for trial in trials)
         lines = [f"{len(trials)} trials are in both runs; {equal} score the same."]

@@ -1,4 +1,4 @@
-"""What a network takes for what, and F1 by class."""
+"""Confusion of classes, and F1 by class."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Confusion:
         name: For instance `"Confusion"`.
         title: What it shows.
         arm: Whose predictions.
-        labels: Of its task, in order.
+        labels: Labels of the arm's task, in order.
         published: F1 as printed, by label.
         published_by: Who printed it.
     """
@@ -54,7 +54,7 @@ class Confusion:
         return (self.arm,)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to draw it."""
+        """The trials that the figure needs."""
         return tuple(self.arm.trial(seed) for seed in seeds)
 
     def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnConfusion:
@@ -83,12 +83,12 @@ class DrawnConfusion:
 
     Attributes:
         kind: Tells it from other figures.
-        name: See `Confusion`, as the next two.
-        title: ...
-        labels: ...
+        name: Name of the figure.
+        title: Subject of the figure.
+        labels: Labels of the task, in order.
         counts: Test images of all seeds, by true label and by predicted one.
-        f1: Of each label.
-        published_by: ...
+        f1: F1 of each label.
+        published_by: Author of the published values.
     """
 
     kind: Literal["confusion"]
@@ -111,7 +111,7 @@ class DrawnConfusion:
 
     @property
     def caption(self) -> str:
-        """What the shades, numbers and marks are."""
+        """The meaning of the shades, numbers and marks."""
         text = (
             "Left: share of a class's test images (%), summed over seeds, by what they are predicted as. Right: F1 of "
             f"each class. {marks.MEANING}."

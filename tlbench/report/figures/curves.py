@@ -49,7 +49,7 @@ class Curves:
         return self.arm, self.reference
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to draw it."""
+        """The trials that the figure needs."""
         return tuple(arm.trial(seed) for arm in self.arms for seed in seeds)
 
     def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnCurves:
@@ -75,8 +75,8 @@ class Curve:
 
     Attributes:
         arm: Label of its arm.
-        seed: Of the trial.
-        training: As Keras reports it while training.
+        seed: Seed of the trial.
+        training: Training accuracy, from Keras while training.
         validation: On the validation images.
     """
 
@@ -92,11 +92,11 @@ class DrawnCurves:
 
     Attributes:
         kind: Tells it from other figures.
-        name: See `Curves`, as the next three.
-        title: ...
-        arm: Its label.
-        reference: Its label.
-        curves: Of both arms; diverged and missing trials are left out.
+        name: Name of the figure.
+        title: Subject of the figure.
+        arm: Label of the arm.
+        reference: Label of the reference.
+        curves: Curves of both arms; diverged and missing trials are left out.
     """
 
     kind: Literal["curves"]
@@ -122,7 +122,7 @@ class DrawnCurves:
 
     @property
     def caption(self) -> str:
-        """What the lines are."""
+        """The meaning of the lines."""
         text = (
             f"Thin lines are seeds, thick ones their mean: {self.arm} solid and {self.reference} dashed on validation "
             "images, which are no test images; dotted on training images, as Keras reports it."

@@ -27,7 +27,7 @@ NAMED, PUBLISHED, IN_COLUMN = 36, 16, 26
 
 @dataclass(frozen=True)
 class Point:
-    """What is measured at a number.
+    """A quantity at a number.
 
     Attributes:
         x: The number; positive.
@@ -50,7 +50,7 @@ class Lines:
         x_label: What the numbers are.
         y_label: What is measured.
         series: Label and points of each line, in order.
-        unit: Of what is measured.
+        unit: Unit of the quantities.
         published_by: Who printed what is published.
     """
 
@@ -72,7 +72,7 @@ class Lines:
         return tuple(arm for quantity in self._quantities for arm in quantity.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to draw it."""
+        """The trials that the figure needs."""
         return tuple(trial for quantity in self._quantities for seed in seeds for trial in quantity.trials(seed))
 
     def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnLines:
@@ -99,7 +99,7 @@ class DrawnPoint:
 
     Attributes:
         series: Label of its line.
-        x: See `Point`.
+        x: Number of the point.
         cell: What was measured.
     """
 
@@ -114,13 +114,13 @@ class DrawnLines:
 
     Attributes:
         kind: Tells it from other figures.
-        name: See `Lines`, as the next five.
-        title: ...
-        x_label: ...
-        y_label: ...
-        unit: ...
-        published_by: ...
-        points: Of all lines, in order.
+        name: Name of the figure.
+        title: Subject of the figure.
+        x_label: Label of the axis of numbers.
+        y_label: Label of the axis of values.
+        unit: Unit of the values.
+        published_by: Author of the published values.
+        points: Points of all lines, in order.
     """
 
     kind: Literal["lines"]
@@ -142,7 +142,7 @@ class DrawnLines:
 
     @property
     def caption(self) -> str:
-        """What the marks are."""
+        """The meaning of the marks."""
         text = f"{marks.MEANING}."
         if any(point.cell.published_number is not None for point in self.points):
             text += f" Hollow marks are what the {self.published_by} printed."

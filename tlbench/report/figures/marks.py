@@ -1,4 +1,4 @@
-"""What kinds of figures have in common: how a cell's mean, interval, seeds and published value are drawn and told."""
+"""Marks that kinds of figures share: a cell's mean, interval, seeds and published value, drawn and told."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEANING = "Dots are seeds, the mean has its 90 % interval over seeds (Student's 
 
 
 def scale(unit: Unit) -> float:
-    """What a value is multiplied by to be drawn."""
+    """The factor by which a value is multiplied to be drawn."""
     return 100.0 if unit == "percent" else 1.0
 
 
@@ -35,7 +35,7 @@ def label(name: str, most: int = IN_LEGEND) -> str:
     """A name as it is drawn: on one line, without what no SVG file can hold, and shortened where it is long.
 
     Args:
-        name: Of anything, by the user.
+        name: Name given by the user.
         most: Characters that there is room for.
     """
     text = one_line(name).strip()
@@ -50,8 +50,8 @@ def axis_label(name: str, unit: Unit, most: int = BESIDE_Y) -> str:
     """A name with its unit.
 
     Args:
-        name: Of what is measured.
-        unit: Of it.
+        name: Name of the quantity.
+        unit: Unit of the quantity.
         most: Characters that there is room for.
     """
     return f"{label(name, most)} (%)" if unit == "percent" else label(name, most)
@@ -64,8 +64,8 @@ def seeds(axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, spre
         axes: Where to.
         position: On the other axis.
         cell: Whose seeds.
-        unit: Of the cell.
-        colour: Of the dots.
+        unit: Unit of the cell.
+        colour: Colour of the dots.
         spread: From one to the next.
     """
     numbers = cell.numbers
@@ -82,9 +82,9 @@ def mean(
         axes: Where to.
         position: On the other axis.
         cell: Whose mean; nothing is drawn where it has none.
-        unit: Of the cell.
-        colour: Of the mark.
-        marker: Its shape.
+        unit: Unit of the cell.
+        colour: Colour of the mark.
+        marker: Shape of the mark.
         label: In the legend; None to leave it out.
     """
     if cell.mean is None:
@@ -139,7 +139,7 @@ def lines(figure: str, cell: Cell, **place: Any) -> Iterator[dict[str, Any]]:
 
     Args:
         figure: Name of the figure.
-        cell: Its values.
+        cell: Cell with its values.
         place: What tells it from other cells of the figure, by heading.
     """
     for value in cell.values:

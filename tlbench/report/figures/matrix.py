@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """What is measured for a row and a column.
+    """A difference for a row and a column.
 
     Attributes:
         panel: Heading of the matrix it stands in.
-        row: Its heading.
-        column: Its heading.
+        row: Heading of the row.
+        column: Heading of the column.
         quantity: A difference, as a share: 0.05 is shown as 5 points.
         published: The same by what the study printed; None where nothing was.
     """
@@ -69,7 +69,7 @@ class Matrix:
         return tuple(arm for pair in self.pairs for arm in pair.quantity.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """What has to be trained to draw it."""
+        """The trials that the figure needs."""
         return tuple(trial for pair in self.pairs for seed in seeds for trial in pair.quantity.trials(seed))
 
     def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnMatrix:
@@ -94,9 +94,9 @@ class DrawnPair:
     """A pair with its values.
 
     Attributes:
-        panel: See `Pair`, as the next two.
-        row: ...
-        column: ...
+        panel: Heading of the matrix.
+        row: Heading of the row.
+        column: Heading of the column.
         cell: What was measured.
     """
 
@@ -112,13 +112,13 @@ class DrawnMatrix:
 
     Attributes:
         kind: Tells it from other figures.
-        name: See `Matrix`, as the next six.
-        title: ...
-        row_label: ...
-        column_label: ...
-        value_label: ...
-        published_by: ...
-        pairs: ...
+        name: Name of the figure.
+        title: Subject of the figure.
+        row_label: Label of the rows.
+        column_label: Label of the columns.
+        value_label: Label of the values, in points.
+        published_by: Author of the published values.
+        pairs: Pairs with their values.
     """
 
     kind: Literal["matrix"]
@@ -142,7 +142,7 @@ class DrawnMatrix:
 
     @property
     def caption(self) -> str:
-        """What the numbers are."""
+        """The meaning of the numbers."""
         text = f"{self.value_label}, in points: mean over seeds ± half of its 90 % interval (Student's t)."
         if any(pair.cell.published_number is not None for pair in self.pairs):
             text += f" In brackets what follows from what the {self.published_by} printed."

@@ -1,4 +1,4 @@
-"""Where else a report can go: through what people follow their experiments with; a module for each."""
+"""Other places for a report: experiment trackers, with a module for each."""
 
 from __future__ import annotations
 

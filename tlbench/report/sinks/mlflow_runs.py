@@ -45,7 +45,7 @@ def send(report: Report, uri: str) -> str:
 
     Args:
         report: What it says.
-        uri: Of the tracking server or store. The experiment is `MLFLOW_EXPERIMENT_NAME`'s, or `tlbench`.
+        uri: URI of the tracking server or store. The experiment is `MLFLOW_EXPERIMENT_NAME`'s, or `tlbench`.
 
     Returns:
         What was sent, in a line.
