@@ -21,7 +21,8 @@ from tlbench.machine.environment import current
 from tlbench.store import doctor
 from tlbench.store.store import Store
 from tlbench.train.executors.inline import Inline
-from tlbench.train.runner import LocalTraining, Runner, Setup
+from tlbench.train.runner import LocalTraining, Runner
+from tlbench.train.worker import Setup, Worker
 
 
 NAMES = ("result.json", "predictions.npz", "weights.npz")
@@ -42,8 +43,10 @@ def run(dataset, trials):
     def over(folder):
         log, here = stub.Log(), current()
         store = Store(folder, here)
-        setup = Setup(store, here, {dataset.digest: dataset}, None, lambda: stub.StubTrainer(here))
-        runner = Runner(store, Inline(LocalTraining(setup, log), lambda trial: trial.network), log.warnings.append)
+        setup = Setup(here, {dataset.digest: dataset}, None, lambda: stub.StubTrainer(here))
+        runner = Runner(
+            store, Inline(LocalTraining(store, Worker(setup, log)), lambda trial: trial.network), log.warnings.append
+        )
         runner.prepare(trials)
         return [runner.result(trial) for trial in trials], log
 

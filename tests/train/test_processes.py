@@ -21,7 +21,8 @@ from tlbench.machine.environment import current
 from tlbench.store.store import Store
 from tlbench.train.executors.inline import Inline
 from tlbench.train.executors.processes import Processes
-from tlbench.train.runner import LocalTraining, Runner, Setup
+from tlbench.train.runner import LocalTraining, Runner
+from tlbench.train.worker import Setup, Worker
 
 
 QUICK = Recipe(batch_size=8, epochs=1)
@@ -66,8 +67,10 @@ def run(tmp_path_factory, dataset):
     store = Store(tmp_path_factory.mktemp("store"), here)
     datasets = {dataset.digest: dataset}
 
-    setup = Setup(store, here, datasets, None, partial(make_trainer, here))
-    executor = Processes(2, 1, setup, kind, log, Inline(LocalTraining(setup, log), kind), warnings.append)
+    setup = Setup(here, datasets, None, partial(make_trainer, here))
+    executor = Processes(
+        2, 1, store, setup, kind, log, Inline(LocalTraining(store, Worker(setup, log)), kind), warnings.append
+    )
     runner = Runner(store, executor)
     yield types.SimpleNamespace(runner=runner, executor=executor, log=log, warnings=warnings, store=store)
     runner.close()
@@ -175,8 +178,10 @@ def test_another_tlbench_where_the_user_stands_trains_nothing(run, make_trial, d
     monkeypatch.syspath_prepend(tmp_path)
     path, warnings, here = list(sys.path), [], current()
     store = Store(tmp_path / "store", here)
-    setup = Setup(store, here, {dataset.digest: dataset}, None, partial(make_trainer, here))
-    executor = Processes(1, 1, setup, kind, run.log, Inline(LocalTraining(setup, run.log), kind), warnings.append)
+    setup = Setup(here, {dataset.digest: dataset}, None, partial(make_trainer, here))
+    executor = Processes(
+        1, 1, store, setup, kind, run.log, Inline(LocalTraining(store, Worker(setup, run.log)), kind), warnings.append
+    )
     runner = Runner(store, executor)
     trial = make_trial(seed=11, recipe=QUICK)
 
@@ -193,8 +198,10 @@ def test_what_cannot_be_pickled_is_trained_in_this_process(run, make_trial, data
     warnings, here = [], current()
     store = Store(tmp_path, here)
 
-    setup = Setup(store, here, {dataset.digest: dataset}, None, lambda: make_trainer(here))
-    executor = Processes(2, 1, setup, kind, run.log, Inline(LocalTraining(setup, run.log), kind), warnings.append)
+    setup = Setup(here, {dataset.digest: dataset}, None, lambda: make_trainer(here))
+    executor = Processes(
+        2, 1, store, setup, kind, run.log, Inline(LocalTraining(store, Worker(setup, run.log)), kind), warnings.append
+    )
     runner = Runner(store, executor)
     trial = make_trial(recipe=QUICK)
 

@@ -11,7 +11,8 @@ from tlbench.errors import ConfigurationError
 from tlbench.machine.environment import current
 from tlbench.store.store import Store
 from tlbench.train.executors.inline import Inline
-from tlbench.train.runner import LocalTraining, Runner, Setup
+from tlbench.train.runner import LocalTraining, Runner
+from tlbench.train.worker import Setup, Worker
 
 
 class Log:
@@ -45,8 +46,8 @@ def make_runner(tmp_path, dataset):
     def make():
         log, here = Log(), current()
         store = Store(tmp_path / "store", here)
-        setup = Setup(store, here, {dataset.digest: dataset}, None, lambda: make_trainer(here))
-        return Runner(store, Inline(LocalTraining(setup, log), lambda trial: trial.network)), log
+        setup = Setup(here, {dataset.digest: dataset}, None, lambda: make_trainer(here))
+        return Runner(store, Inline(LocalTraining(store, Worker(setup, log)), lambda trial: trial.network)), log
 
     return make
 

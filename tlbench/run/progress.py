@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tlbench.declare.trials import Trial
     from tlbench.store.results import Result
-    from tlbench.train.runner import Listener
+    from tlbench.train.worker import Listener
 
 # From here on minutes are exact enough.
 SHOWN_IN_SECONDS = 90

@@ -14,7 +14,8 @@ from tlbench.store.store import Store
 from tlbench.train.executors.inline import Inline
 from tlbench.train.executors.processes import Processes
 from tlbench.train.prefixes import PrefixCache
-from tlbench.train.runner import LocalTraining, Runner, Setup
+from tlbench.train.runner import LocalTraining, Runner
+from tlbench.train.worker import Setup, Worker
 
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from tlbench.machine.environment import Environment
     from tlbench.run.assembly import Assembly
     from tlbench.store.results import Result
-    from tlbench.train.runner import Executor, Listener, Trainer
+    from tlbench.train.runner import Executor
+    from tlbench.train.worker import Listener, Trainer
 
 
 def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], None]) -> Runner:
@@ -41,7 +43,7 @@ def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], No
     else:
         folder = None if options.no_prefix_cache else assembly.store.folder / "prefixes"
         make_trainer = partial(_make_trainer, assembly.environment, folder)
-    setup = Setup(assembly.store, assembly.environment, assembly.datasets, options.weights, make_trainer)
+    setup = Setup(assembly.environment, assembly.datasets, options.weights, make_trainer)
     executor = _make_executor(assembly, setup, listener, warn)
     return Runner(assembly.store, executor, warn)
 
@@ -88,9 +90,13 @@ def find(digest: str, trials: Sequence[Trial]) -> Trial:
 
 def _make_executor(assembly: Assembly, setup: Setup, listener: Listener, warn: Callable[[str], None]) -> Executor:
     # A new executor is a file in `tlbench/train/executors/` and a line here.
-    inline = Inline(LocalTraining(setup, listener), assembly.graph)
+    inline = Inline(LocalTraining(assembly.store, Worker(setup, listener)), assembly.graph)
     count, threads = assembly.options.processes, assembly.options.threads
-    return Processes(count, threads, setup, assembly.graph, listener, inline, warn) if count > 1 else inline
+    return (
+        Processes(count, threads, assembly.store, setup, assembly.graph, listener, inline, warn)
+        if count > 1
+        else inline
+    )
 
 
 def _make_trainer(environment: Environment, folder: Path | None) -> Trainer:

@@ -4,111 +4,54 @@ from __future__ import annotations
 
 import contextlib
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tlbench.declare.trials import ImageNet, Random
-from tlbench.errors import ConfigurationError, DamagedError, StoreError, UnwritableError
-from tlbench.machine import backends
+from tlbench.errors import DamagedError, StoreError, UnwritableError
 from tlbench.plan.schedule import ordered
 from tlbench.store.folders import DAMAGED
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
-    from tlbench.datasets.dataset import Dataset
     from tlbench.declare.trials import Trial
-    from tlbench.machine.environment import Environment
     from tlbench.store.results import Result, Weights
     from tlbench.store.store import Store
+    from tlbench.train.worker import Worker
 
 
 # How often a plan is taken up again where a source turns out to be damaged while it is used.
 ATTEMPTS = 3
 
 
-class Listener(Protocol):
-    """Is told what is being trained."""
-
-    def trial_started(self, trial: Trial) -> None:
-        """A trial begins."""
-
-    def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
-        """So many epochs are done; the accuracy is that on the validation images, NaN where the run has diverged."""
-
-    def trial_ended(self, trial: Trial, result: Result) -> None:
-        """A trial is in the store."""
-
-
-class Trainer(Protocol):
-    """Trains one trial; see `tlbench.train.training.Trainer`."""
-
-    def train(
-        self, trial: Trial, dataset: Dataset, source: Weights | None, on_epoch: Callable[[int, float], None]
-    ) -> tuple[Result, Weights]:
-        """The result and the last weights of a trial."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a process needs to train trials; all of it can be pickled if what it is made of can.
-
-    Attributes:
-        store: Where results are kept.
-        environment: What it trains on.
-        datasets: By digest, those that trials may name.
-        weights: File of the network's published weights; None for Keras' cache.
-        make_trainer: Makes what trains a trial, the first time that one has to be.
-    """
-
-    store: Store
-    environment: Environment
-    datasets: Mapping[str, Dataset]
-    weights: Path | None
-    make_trainer: Callable[[], Trainer]
-
-
 class LocalTraining:
-    """Trains single trials in this process, into the store.
+    """Trains single trials in this process, into a store that this process can write.
 
     Args:
-        setup: What that needs.
-        listener: Is told what happens.
+        store: Store of results, from which sources are read.
+        worker: Trains.
     """
 
-    def __init__(self, setup: Setup, listener: Listener) -> None:
-        self.store = setup.store
-        self._setup = setup
-        self._listener = listener
-        self._trainer: Trainer | None = None
+    def __init__(self, store: Store, worker: Worker) -> None:
+        self.store = store
+        self._worker = worker
         # The one source whose weights were last used: the arms of a study share few.
         self._source: tuple[object, Weights] | None = None
 
     @property
     def peak_memory_bytes(self) -> int | None:
-        """The most that this process has held; None where it has trained nothing."""
-        return backends.peak_memory(self._setup.environment.device) if self._trainer is not None else None
+        """Peak memory of this process; None where nothing was trained."""
+        return self._worker.peak_memory_bytes
 
     def train(self, trial: Trial) -> None:
         """Train a trial, if the store lacks it still; the store has its source."""
         if trial in self.store:  # Another process may have trained it meanwhile.
             return
-        dataset = self._setup.datasets.get(trial.data.digest)
-        if dataset is None:
-            msg = f"No dataset has the digest that a trial on {trial.data.name!r} names. Received: {trial.data.digest}"
-            raise ConfigurationError(msg)
-
-        self._listener.trial_started(trial)
-        if self._trainer is None:
-            self._trainer = self._setup.make_trainer()
-        result, weights = self._trainer.train(
-            trial, dataset, self._source_weights(trial), partial(self._listener.epoch_ended, trial)
-        )
+        result, weights = self._worker.train(trial, partial(self._source_weights, trial))
         self.store.save(trial, result, weights)
-        self._listener.trial_ended(trial, result)
+        self._worker.listener.trial_ended(trial, result)
 
     def _source_weights(self, trial: Trial) -> Weights | None:
         source = trial.initialisation
@@ -116,14 +59,9 @@ class LocalTraining:
             return None
         key = (source, trial.network) if isinstance(source, ImageNet) else source
         if self._source is None or self._source[0] != key:
-            if isinstance(source, ImageNet):
-                from tlbench.train.training import published_weights
-
-                weights = published_weights(trial.network, self._setup.weights)
-            else:
-                weights = self.store.load_weights(source)
-            self._source = (key, weights)
-        return self._source[1]
+            weights = self._worker.published(trial) if trial.source is None else self.store.load_weights(trial.source)
+            self._source = (key, weights) if weights is not None else None
+        return self._source[1] if self._source else None
 
 
 class Executor(Protocol):

@@ -19,7 +19,6 @@ import signal
 import sys
 import tempfile
 import threading
-import traceback
 
 from functools import cached_property
 from multiprocessing.connection import wait
@@ -32,6 +31,7 @@ from tlbench.errors import TrainingError, UnwritableError
 from tlbench.machine import backends
 from tlbench.plan.schedule import Schedule
 from tlbench.train.runner import LocalTraining
+from tlbench.train.worker import Messages, Worker, portable, tell
 
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from tlbench.declare.trials import Trial
-    from tlbench.store.results import Result
-    from tlbench.train.runner import Executor, Listener, Setup
+    from tlbench.store.store import Store
+    from tlbench.train.runner import Executor
+    from tlbench.train.worker import Listener, Setup
 
 
 class Processes:
@@ -50,7 +51,8 @@ class Processes:
     Args:
         count: Number of processes.
         threads: That each of them computes with.
-        setup: What each of them needs.
+        store: Store of results, which the processes share with this one: results need not be copied.
+        setup: Everything that each of them needs.
         kind: What trials that share a compiled network have in common.
         listener: Is told what happens in all of them.
         otherwise: Trains what cannot be given to another process: a network whose class is in no importable module.
@@ -61,6 +63,7 @@ class Processes:
         self,
         count: int,
         threads: int,
+        store: Store,
         setup: Setup,
         kind: Callable[[Trial], Hashable],
         listener: Listener,
@@ -69,6 +72,7 @@ class Processes:
     ) -> None:
         self._count = count
         self._threads = threads
+        self._store = store
         self._setup = setup
         self._kind = kind
         self._listener = listener
@@ -94,7 +98,7 @@ class Processes:
         except _CannotShareError as error:
             self.close()
             self._warn(f"Trained in this process alone, since the study cannot be given to others: {error}")
-            left = [trial for trial in trials if trial not in self._setup.store and trial.digest not in failures]
+            left = [trial for trial in trials if trial not in self._store and trial.digest not in failures]
             failures |= self._otherwise.run(left)
         except BaseException:
             self.close()
@@ -155,13 +159,7 @@ class Processes:
             )
         if message == "unusable":
             raise _CannotShareError(content)
-        if message == "started":
-            self._listener.trial_started(trial)
-        elif message == "epoch":
-            self._listener.epoch_ended(trial, *content)
-        elif message == "ended":
-            self._listener.trial_ended(trial, content)
-        else:
+        if not tell(self._listener, trial, message, content):
             worker.trial = None
             failure, peak = content
             if peak is not None:
@@ -177,7 +175,7 @@ class Processes:
         for dataset in self._setup.datasets.values():
             dataset.digest  # noqa: B018 - goes along, so that nobody computes it again.
         try:
-            joblib.dump(self._setup, Path(folder.name) / "setup")
+            joblib.dump((self._store, self._setup), Path(folder.name) / "setup")
         except (pickle.PicklingError, AttributeError, TypeError, OSError) as error:
             folder.cleanup()
             raise _CannotShareError(error) from error
@@ -225,22 +223,6 @@ class _Worker:
         self.trial = trial
 
 
-class _Messenger:
-    """Passes on what a runner tells its listener."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def trial_started(self, _trial: Trial) -> None:
-        self._connection.send(("started", None))
-
-    def epoch_ended(self, _trial: Trial, epoch: int, accuracy: float) -> None:
-        self._connection.send(("epoch", (epoch, accuracy)))
-
-    def trial_ended(self, _trial: Trial, result: Result) -> None:
-        self._connection.send(("ended", result))
-
-
 def _serve(connection: Connection, setup: Path, variables: Mapping[str, str], path: Sequence[str]) -> None:
     sys.path[:] = path
     # Before anything is unpickled, which may import a backend.
@@ -250,8 +232,8 @@ def _serve(connection: Connection, setup: Path, variables: Mapping[str, str], pa
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # The parent has gone.
         try:
-            given: Setup = joblib.load(setup, mmap_mode="r")
-            local = LocalTraining(given, _Messenger(connection))
+            store, given = joblib.load(setup, mmap_mode="r")
+            local = LocalTraining(store, Worker(given, Messages(connection.send)))
             while True:
                 trial = connection.recv()
                 connection.send(("done", (_train(local, trial), local.peak_memory_bytes)))
@@ -268,18 +250,8 @@ def _train(local: LocalTraining, trial: Trial) -> Exception | None:
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - raised where this trial is asked for.
-        return _portable(error)
+        return portable(error)
     return None
-
-
-def _portable(error: Exception) -> Exception:
-    # Traces do not travel, and not every exception does.
-    error.add_note(f"In the process that trained it:\n{traceback.format_exc()}")
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own.
-    except Exception:  # noqa: BLE001 - whatever a constructor may raise.
-        return TrainingError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-    return error
 
 
 def _end_with_parent() -> NoReturn:

@@ -1,0 +1,217 @@
+"""Trains single trials from values and bytes, on any machine: no store, no file system that is shared.
+
+An executor sends a worker a trial and, as bytes, the weights of its source. The worker sends back messages of progress
+and an `Answer`: the result and the last weights as bytes, or the error. The executor publishes them
+(`tlbench.store.store.Store.save_packed`). Workers that share the store with the run may use it instead, which saves
+copies: see `tlbench.train.runner.LocalTraining`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from tlbench.declare.trials import ImageNet, Random
+from tlbench.errors import ConfigurationError, TrainingError, WeightsError
+from tlbench.machine import backends
+from tlbench.store import files
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tlbench.datasets.dataset import Dataset
+    from tlbench.declare.trials import Trial
+    from tlbench.machine.environment import Environment
+    from tlbench.store.results import Result, Weights
+
+
+class Listener(Protocol):
+    """Receives the progress of training."""
+
+    def trial_started(self, trial: Trial) -> None:
+        """A trial begins."""
+
+    def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
+        """Some epochs of a trial are done; the accuracy is on the validation images, NaN where the run has diverged."""
+
+    def trial_ended(self, trial: Trial, result: Result) -> None:
+        """A trial is in the store."""
+
+
+class Trainer(Protocol):
+    """Trains one trial; see `tlbench.train.training.Trainer`."""
+
+    def train(
+        self, trial: Trial, dataset: Dataset, source: Weights | None, on_epoch: Callable[[int, float], None]
+    ) -> tuple[Result, Weights]:
+        """The result and the last weights of a trial."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a worker needs; it can be pickled if its parts can.
+
+    Attributes:
+        environment: Environment of the worker.
+        datasets: Datasets that trials may name, by digest.
+        weights: File of the network's published weights; None for Keras' cache.
+        make_trainer: Makes the trainer, when the first trial is trained.
+    """
+
+    environment: Environment
+    datasets: Mapping[str, Dataset]
+    weights: Path | None
+    make_trainer: Callable[[], Trainer]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a worker to a trial.
+
+    Attributes:
+        packed: Result and last weights as bytes, see `tlbench.store.files.pack`; None where training failed.
+        failure: Error of training; None where there was none.
+        peak_memory_bytes: Peak memory of the worker's process; None where nothing was trained.
+    """
+
+    packed: bytes | None
+    failure: Exception | None
+    peak_memory_bytes: int | None
+
+
+class Worker:
+    """Trains single trials in this process.
+
+    Args:
+        setup: Everything that training needs.
+        listener: Receives the progress of training.
+    """
+
+    def __init__(self, setup: Setup, listener: Listener) -> None:
+        self.listener = listener
+        self._setup = setup
+        self._trainer: Trainer | None = None
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """Peak memory of this process; None where nothing was trained."""
+        return backends.peak_memory(self._setup.environment.device) if self._trainer is not None else None
+
+    def answer(self, trial: Trial, source: bytes | None) -> Answer:
+        """Train a trial for a run on another machine; errors are part of the answer.
+
+        Args:
+            trial: Trial to train.
+            source: Weights of the trial's source, see `tlbench.store.files.pack_weights`; None where the trial starts
+                from no trial.
+        """
+
+        def weights() -> Weights | None:
+            return files.unpack_weights(source) if source is not None else self.published(trial)
+
+        try:
+            packed = files.pack(trial, *self.train(trial, weights))
+        except Exception as error:  # noqa: BLE001 - raised where this trial is asked for.
+            return Answer(None, portable(error), self.peak_memory_bytes)
+        return Answer(packed, None, self.peak_memory_bytes)
+
+    def train(self, trial: Trial, source: Callable[[], Weights | None]) -> tuple[Result, Weights]:
+        """Train a trial.
+
+        Args:
+            trial: Trial to train.
+            source: Gives the weights of the trial's source, or None where it starts from random weights.
+
+        Returns:
+            The result and the last weights.
+
+        Raises:
+            ConfigurationError: The trial names a dataset that the setup lacks.
+            TlbenchError: Training failed, see `tlbench.train.training.Trainer.train`.
+        """
+        dataset = self._setup.datasets.get(trial.data.digest)
+        if dataset is None:
+            msg = f"No dataset has the digest that a trial on {trial.data.name!r} names. Received: {trial.data.digest}"
+            raise ConfigurationError(msg)
+        self.listener.trial_started(trial)
+        if self._trainer is None:
+            self._trainer = self._setup.make_trainer()
+        return self._trainer.train(trial, dataset, source(), partial(self.listener.epoch_ended, trial))
+
+    def published(self, trial: Trial) -> Weights | None:
+        """The published weights that a trial starts from; None where it starts from random weights.
+
+        Raises:
+            WeightsError: The trial starts from another trial, or the published file cannot be used.
+        """
+        if isinstance(trial.initialisation, Random):
+            return None
+        if isinstance(trial.initialisation, ImageNet):
+            from tlbench.train.training import published_weights
+
+            return published_weights(trial.network, self._setup.weights)
+        msg = f"A trial that starts from another needs that one's weights. Received: none, for {trial.digest[:12]}"
+        raise WeightsError(msg)
+
+
+class Messages:
+    """Passes the progress of training on as values: a listener on the worker's side.
+
+    Args:
+        send: Sends a message, a name and a value that can be pickled, to the executor.
+    """
+
+    def __init__(self, send: Callable[[tuple[str, object]], None]) -> None:
+        self._send = send
+
+    def trial_started(self, _trial: Trial) -> None:
+        """Send that a trial has begun."""
+        self._send(("started", None))
+
+    def epoch_ended(self, _trial: Trial, epoch: int, accuracy: float) -> None:
+        """Send the number of epochs that are done, and the validation accuracy."""
+        self._send(("epoch", (epoch, accuracy)))
+
+    def trial_ended(self, _trial: Trial, result: Result) -> None:
+        """Send a result that is in the store."""
+        self._send(("ended", result))
+
+
+def tell(listener: Listener, trial: Trial, message: str, content: object) -> bool:
+    """Tell a listener on the executor's side of a worker's message.
+
+    Args:
+        listener: Receives the progress of training.
+        trial: Trial of the worker.
+        message: Name of the message, see `Messages`.
+        content: Value of the message.
+
+    Returns:
+        Whether it was such a message.
+    """
+    if message == "started":
+        listener.trial_started(trial)
+    elif message == "epoch":
+        listener.epoch_ended(trial, *content)  # type: ignore[misc]
+    elif message == "ended":
+        listener.trial_ended(trial, content)  # type: ignore[arg-type]
+    else:
+        return False
+    return True
+
+
+def portable(error: Exception) -> Exception:
+    """An error that can be pickled, with the trace of this process in its notes."""
+    # Traces do not travel, and not every exception does.
+    error.add_note(f"In the process that trained it:\n{traceback.format_exc()}")
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own.
+    except Exception:  # noqa: BLE001 - whatever a constructor may raise.
+        return TrainingError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+    return error
