@@ -183,13 +183,13 @@ def _median_step(ends: Iterable[float], setting: Setting) -> float:
 def _ours(contender: Contender, setting: Setting) -> dict[str, Any]:
     import keras
 
-    from tlbench.train import training
+    from tlbench.train.batches import Batches, Rows
     from tlbench.train.device_arrays import Lookup
 
     images, labels, order = _images(setting)
 
-    def batches_of(array: NDArray[Any]) -> training.Batches:
-        return training.Batches(training.Rows(array, np.arange(len(array))), order, setting.batch_size, labels)
+    def batches_of(array: NDArray[Any]) -> Batches:
+        return Batches(Rows(array, np.arange(len(array))), order, setting.batch_size, labels)
 
     def compile_(model: keras.Model) -> keras.Model:
         options = {} if contender.own_choice else backends.compile_options(setting.device)

@@ -65,7 +65,7 @@ def by_keras(epochs: int) -> float:
     import keras
 
     from tlbench.machine import backends
-    from tlbench.train.training import PREDICTION_BATCH
+    from tlbench.train.batches import PREDICTION_BATCH
 
     dataset, trial = _trial(epochs)
     parts = dataset.parts(trial.data.split)

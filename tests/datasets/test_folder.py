@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tlbench.datasets import archives as module
 from tlbench.datasets import folder
 from tlbench.datasets.folder import read_images
 from tlbench.errors import ConfigurationError, DataError
@@ -578,7 +579,7 @@ def test_a_member_that_stands_in_an_archive_twice_is_refused(read, tmp_path, kin
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_a_member_of_absurd_size_is_refused(read, tmp_path, kind, monkeypatch):
     """A declared size beyond any photograph's is refused before anything is unpacked."""
-    monkeypatch.setattr(folder, "MEMBER_BYTES", 10_000)
+    monkeypatch.setattr(module, "MEMBER_BYTES", 10_000)
     path = WRITERS[kind](tmp_path, files() | {"cat/bomb.png": bytes(10_001)})
 
     with pytest.raises(DataError, match=r"would take 10,001 bytes, more than 10,000.*Received: 'cat/bomb.png'"):
@@ -588,7 +589,7 @@ def test_a_member_of_absurd_size_is_refused(read, tmp_path, kind, monkeypatch):
 @pytest.mark.parametrize("file", ["images.zip", "images.tar.gz"])
 def test_an_archive_that_unpacks_to_absurd_size_is_refused(read, tmp_path, file, monkeypatch):
     """Many members that are each within the limit are not, when together they are many times the archive's size."""
-    monkeypatch.setattr(folder, "ARCHIVE_BYTES", 100_000)
+    monkeypatch.setattr(module, "ARCHIVE_BYTES", 100_000)
     contents = files() | {f"cat/{index}.bin": bytes(100_000) for index in range(100)}
     path = (write_zip if file.endswith("zip") else write_tar)(tmp_path / file, contents)
 
@@ -598,7 +599,7 @@ def test_an_archive_that_unpacks_to_absurd_size_is_refused(read, tmp_path, file,
 
 def test_a_file_of_absurd_size_is_not_read_to_its_end(read, tmp_path, monkeypatch):
     """In a folder, too, what is larger than any photograph is no image."""
-    monkeypatch.setattr(folder, "MEMBER_BYTES", 10_000)
+    monkeypatch.setattr(module, "MEMBER_BYTES", 10_000)
     path = write_folder(tmp_path / "images", files() | {"cat/bomb.png": bytes(10_001)})
 
     with pytest.raises(DataError, match=r"Received: cat/bomb.png \(more than 10,000 bytes\)"):

@@ -11,6 +11,7 @@ from tlbench.declare.trials import Arm
 from tlbench.errors import DamagedError, StoreError
 from tlbench.report.frames import CLAIMS, DIFFERENCES, EPOCHS, PREDICTIONS, TRIALS, read
 from tlbench.report.gathering import arm_records
+from tlbench.store import folders
 from tlbench.store.store import Store
 
 
@@ -37,7 +38,7 @@ def stored(tmp_path, make_trial, make_result, environment):
     for each, result in zip(trials, (make_result(9), make_result(diverged=True)), strict=True):
         store.save(each, result, {"w": np.zeros(2, np.float32)})
     records, environments = arm_records(trials, store.load, {trials[0].arm_digest: ["A"]})
-    store.keep_report(reports.report(arms=records, environments=environments).text())
+    folders.keep_report(store.folder, reports.report(arms=records, environments=environments).text())
     return store.folder
 
 
@@ -133,7 +134,7 @@ def test_types_do_not_depend_on_what_is_missing(name, types, report, write):
 
 def test_types_of_predictions_are_those_of_the_page(stored):
     """Of a store without trials as well."""
-    Store(stored, reports.ENVIRONMENT).keep_report(reports.empty().text())
+    folders.keep_report(Store(stored, reports.ENVIRONMENT).folder, reports.empty().text())
     empty = read(stored).predictions
 
     assert PREDICTIONS == {column: str(kind) for column, kind in empty.dtypes.items()}

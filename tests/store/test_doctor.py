@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from tlbench.errors import StoreError
 from tlbench.hosts.cli import main
+from tlbench.store import folders
 from tlbench.store.store import Store
 
 
@@ -170,7 +171,7 @@ def test_a_marker_that_is_missing_or_broken_is_written_anew(store, environment, 
 
 def test_a_last_report_that_is_none_is_set_aside(store):
     """`tlbench report` would fail on it."""
-    store.keep_report("{")
+    folders.keep_report(store.folder, "{")
 
     assert "is no JSON" in examine(store, "--repair").output
     assert 0 == examine(store).exit_code

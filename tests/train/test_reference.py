@@ -66,7 +66,7 @@ def test_both_paths_end_in_the_same_bits(trainer, reference, make_trial, dataset
 
 def test_in_batches_of_one_shape_predictions_are_the_same_bits(trainer, reference, make_trial, dataset):
     """A plain network with the same weights predicts as either path does, given batches of that path's shape."""
-    from tlbench.train.training import prediction_batch
+    from tlbench.train.batches import prediction_batch
 
     trial = make_trial()
     fast, weights = trainer.train(trial, dataset, None)

@@ -100,7 +100,7 @@ def test_the_learning_rate_is_that_of_the_recipe(trainer, make_trial, dataset):
         trainer.train(make_trial(recipe=Recipe(rate, batch_size=8, epochs=2)), dataset, None)[1]
         for rate in (1e-6, 1e-2)
     )
-    from tlbench.train.training import fresh_weights
+    from tlbench.train.starts import fresh_weights
 
     start = fresh_weights(make_trial().network, 3, "float32", 0)
 
@@ -135,7 +135,7 @@ def test_a_transferred_network_starts_from_its_source_with_a_fresh_head(trainer,
 
     _, weights = trainer.train(trial, dataset, source)
 
-    from tlbench.train.training import fresh_weights
+    from tlbench.train.starts import fresh_weights
 
     head = fresh_weights(trial.network, 3, "float32", trial.seed)["predictions/kernel"]
     assert np.allclose(head, weights["predictions/kernel"], atol=1e-9)
@@ -246,7 +246,7 @@ def _counting(function, calls):
 )
 def test_the_batch_that_predicts_leaves_little_to_fill(sizes, expected):
     """One size for all parts, of at most 256 images."""
-    from tlbench.train.training import prediction_batch
+    from tlbench.train.batches import prediction_batch
 
     assert expected == prediction_batch(*sizes)
 
@@ -323,7 +323,7 @@ def test_fresh_weights_are_those_of_keras_seed(make_trial):
 
     import keras
 
-    from tlbench.train.training import fresh_weights
+    from tlbench.train.starts import fresh_weights
 
     network = make_trial().network
     before = random.getstate()
@@ -337,7 +337,7 @@ def test_fresh_weights_are_those_of_keras_seed(make_trial):
 
 def test_a_part_is_transferred_and_the_rest_drawn_anew(trainer, make_trial, dataset, source):
     """Before a step is taken: a rate of nearly zero leaves weights where they started."""
-    from tlbench.train.training import fresh_weights
+    from tlbench.train.starts import fresh_weights
 
     still = Recipe(learning_rate=1e-12, batch_size=8, epochs=1)
     trial = make_trial(initialisation=make_trial(seed=7), transferred=frozenset({"entry"}), recipe=still)

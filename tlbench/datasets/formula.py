@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlbench.datasets import miniature
+from tlbench.datasets import drawing, miniature
 from tlbench.datasets.cache import cached, code_digest
 from tlbench.datasets.dataset import Dataset
-from tlbench.datasets.miniature import Canvas, any_colour, check_sizes, draw_clutter, hsv, photograph
+from tlbench.datasets.drawing import Canvas, any_colour, draw_clutter, hsv, photograph
+from tlbench.datasets.miniature import check_sizes
 from tlbench.errors import ConfigurationError
 
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from tlbench.datasets.miniature import Colour
+    from tlbench.datasets.drawing import Colour
 
 
 STAND_IN = "ImageNet (drawn by the program from formulas; for trying the suite, not evidence about photographs)"
@@ -241,7 +242,7 @@ def load_formula(
     Raises:
         ConfigurationError: A size is too small or too large, see `draw_formula`.
     """
-    code = code_digest(__file__, miniature.__file__)
+    code = code_digest(__file__, miniature.__file__, drawing.__file__)
     key = (
         f"formula classes={classes} images_per_class={images_per_class} image_size={image_size} seed={seed} code={code}"
     )

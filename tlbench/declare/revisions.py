@@ -37,6 +37,8 @@ TRAINER = Revision(
     1,
     (
         "train/training.py",
+        "train/batches.py",
+        "train/starts.py",
         "train/prefixes.py",
         "train/device_arrays.py",
         "train/transfer.py",

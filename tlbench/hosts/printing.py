@@ -112,10 +112,11 @@ def write_report(reporter: pytest.TerminalReporter, run: Run, report: Report) ->
     """
     from tlbench.report import files, sinks
     from tlbench.run.assembly import near
+    from tlbench.store.folders import keep_report
 
     problem: ConfigurationError | StoreError | None = None
     try:
-        run.assembly.store.keep_report(report.text())
+        keep_report(run.assembly.store.folder, report.text())
     except StoreError as error:
         problem = error
     try:

@@ -14,7 +14,7 @@ from tlbench.errors import StoreError
 from tlbench.report import content
 from tlbench.report.files import RESULTS
 from tlbench.scores.listed import METRICS
-from tlbench.store import files, folders, store
+from tlbench.store import files, folders
 
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def read(path: str | os.PathLike[str]) -> Frames:
     if is_store:
         folders.check_schema(place)
     # A store keeps what its last run had to say; those of older versions have it in the report's folder only.
-    results = place / store.LAST_REPORT
+    results = place / folders.LAST_REPORT
     if is_store and not results.is_file():
         results = place / "report" / RESULTS
     return Frames(place, content.load(results), place if is_store else None)

@@ -98,16 +98,9 @@ class Run:
         return assemble(self.options, self._identifier)
 
     @property
-    def assembled(self) -> bool:
-        """True once images have been read or drawn."""
-        return "assembly" in vars(self)
-
-    @property
     def study(self) -> Study:
         """The study: data, network, recipe and seeds that arms have in common."""
         return self.assembly.study
-
-    # Plan.
 
     def unfit(self, declared: Declaration) -> str | None:
         """The reason for which the images do not serve a declaration; None where they do.
@@ -167,8 +160,6 @@ class Run:
     @cached_property
     def _timings(self) -> tuple[Timing, ...]:
         return tuple(self.assembly.store.timings())
-
-    # Train.
 
     def train(self, trials: Iterable[Trial] | None = None) -> None:
         """Train the trials that the store lacks.
@@ -253,8 +244,6 @@ class Run:
             self._status.trial_ended(line)
         self._tell(line, passing)
 
-    # Judge.
-
     def judge(self) -> tuple[Verdict, ...]:
         """The verdicts on all planned claims, judged together, in the order of the plan; trains missing trials."""
         return tuple(self.verdict(claim) for claim in self._claims)
@@ -268,8 +257,6 @@ class Run:
         if not any(other is verdict for other in self.gathered.verdicts):
             self.gathered.verdicts.append(verdict)
         return verdict
-
-    # Report.
 
     def fill(self, table: Table) -> FilledTable:
         """Fill a table, every cell trained."""
@@ -285,8 +272,6 @@ class Run:
         """Gather the report from stored results; trains nothing."""
         command = self._command.with_options("--tlbench-repeat")
         return make_report(self.assembly, self.gathered, self.stored, command, self._saving.comparison)
-
-    # Save.
 
     def save(self) -> Saving:
         """Compare the run with a saved one, and save it, as the options say."""

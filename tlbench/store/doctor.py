@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import filelock
 
 from tlbench.errors import StoreError
-from tlbench.store import baselines, files, folders, store
+from tlbench.store import baselines, files, folders
 from tlbench.store.publishing import UNFINISHED
 
 
@@ -30,7 +30,7 @@ LEFTOVER_SECONDS = 24 * 3600
 
 # How names of files begin or end that are still being written, or were when their process ended; those of earlier
 # versions too.
-_UNFINISHED_FILES = (f"{UNFINISHED}*", f".{folders.MARKER}-*", f".{store.LAST_REPORT}-*", ".*.unfinished")
+_UNFINISHED_FILES = (f"{UNFINISHED}*", f".{folders.MARKER}-*", f".{folders.LAST_REPORT}-*", ".*.unfinished")
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class _Examiner:
         self._found(place, problem, "damaged", move)
 
     def _last_report(self, folder: Path) -> None:
-        path = folder / store.LAST_REPORT
+        path = folder / folders.LAST_REPORT
         with contextlib.suppress(FileNotFoundError):
             try:
                 json.loads(path.read_bytes())

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# The report of the last run.
+LAST_REPORT = "results.json"
+
 # Says the schema_version of a store.
 MARKER = "store.json"
 
@@ -167,5 +170,22 @@ def prepare(folder: Path) -> None:
             folder / "CACHEDIR.TAG",
             "Signature: 8a477f597d28d172789f06886806bc55\n# See https://bford.info/cachedir/\n",
         )
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def keep_report(folder: Path, text: str) -> None:
+    """Keep the report of a store's last run, for `tlbench report`.
+
+    Args:
+        folder: Folder of the store, which may be missing.
+        text: Content of `results.json`.
+
+    Raises:
+        UnwritableError: The folder cannot be written.
+    """
+    prepare(folder)
+    try:
+        publish(folder / LAST_REPORT, text)
     except OSError as error:
         raise unwritable(folder, error) from error

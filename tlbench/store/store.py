@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tlbench.errors import DamagedError, StoreError
 from tlbench.store import files
 from tlbench.store.folders import check_schema, lock, move_aside, prepare, set_aside, unwritable
-from tlbench.store.publishing import UNFINISHED, publish, sync_folder
+from tlbench.store.publishing import UNFINISHED, sync_folder
 from tlbench.store.timings import timings
 
 
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from tlbench.machine.environment import Environment
     from tlbench.store.results import Result, Weights
     from tlbench.store.timings import Timing
-
-
-# What the last run had to say.
-LAST_REPORT = "results.json"
 
 
 class Store:
@@ -221,21 +217,6 @@ class Store:
         except (OSError, shutil.Error) as error:
             msg = f"A trial cannot be copied from {self._place(trial)} to {other.folder}. Received: {error}"
             raise StoreError(msg) from error
-
-    def keep_report(self, text: str) -> None:
-        """Keep what the last run has to say, for `tlbench report`.
-
-        Args:
-            text: Content of `results.json`.
-
-        Raises:
-            StoreError: The folder cannot be written.
-        """
-        try:
-            self.prepare()
-            publish(self.folder / LAST_REPORT, text)
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
 
     def lock(self, trial: Trial, *, wait: bool = True) -> contextlib.AbstractContextManager[None]:
         """Keep other processes from training the same trial meanwhile.

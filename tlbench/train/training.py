@@ -9,12 +9,10 @@ predictions → checks of what had to stay and to change.
 from __future__ import annotations
 
 import math
-import random
 import time
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -23,16 +21,17 @@ import numpy as np
 from tlbench.declare import tasks
 from tlbench.declare.graphs import Graph
 from tlbench.machine import backends
-from tlbench.networks import flows, parts, published
+from tlbench.networks import flows, parts
 from tlbench.scores import metrics
 from tlbench.store.results import Result
 from tlbench.train import prefixes, transfer
+from tlbench.train.batches import PREDICTION_BATCH, Batches, Rows, predict, prediction_batch
 from tlbench.train.prefixes import Prefix, PrefixCache
+from tlbench.train.starts import fresh_weights
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
     from tlbench.machine.environment import Environment
     from tlbench.store.results import Weights
     from tlbench.train.device_arrays import DeviceArrays, Lookup
-
-# The most images that are predicted at once; not fewer than half of it unless there are fewer.
-PREDICTION_BATCH = 256
 
 
 class Trainer:
@@ -344,14 +340,14 @@ class _Compiled:
             run.epoch_seconds.append(time.perf_counter() - started)
             run.loss.append(float(history["loss"][0]))
             run.accuracy.append(float(history["accuracy"][0]))
-            run.validation_probabilities.append(self._predict(validation, batch_size))
+            run.validation_probabilities.append(self.predict(validation, batch_size))
             # XLA's ReLU makes 0 of what is no number, and the loss is one again.
             run.diverged = not (math.isfinite(run.loss[-1]) and self._weights_are_numbers())
             on_epoch(epoch + 1, run.validation_probabilities[-1])
             if run.diverged:
                 break
 
-        run.probabilities = self._predict(test, batch_size)
+        run.probabilities = self.predict(test, batch_size)
         run.diverged = run.diverged or not np.isfinite(run.probabilities).all()
         run.batch_statistics_probabilities = self._predict_with_batch_statistics(test)
         return run
@@ -360,8 +356,9 @@ class _Compiled:
         weights = self.trained.trainable_variables
         return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in weights)
 
-    def _predict(self, rows: Rows, batch_size: int) -> NDArray[np.float32]:
-        return _predict(self.trained, rows, batch_size).astype(np.float32)
+    def predict(self, rows: Rows, batch_size: int) -> NDArray[np.float32]:
+        """Probabilities for some rows, shape (N, labels)."""
+        return predict(self.trained, rows, batch_size).astype(np.float32)
 
     def _predict_with_batch_statistics(self, rows: Rows) -> NDArray[np.float32]:
         still = self.frozen | ({self.lookup.array.path} if self.lookup is not None else set())
@@ -369,11 +366,11 @@ class _Compiled:
         # Large batches, since small ones' statistics say less of the whole.
         batch_size = min(PREDICTION_BATCH, len(rows))
         if not statistics:
-            return self._predict(rows, batch_size)
+            return self.predict(rows, batch_size)
         kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in statistics]
         # In a random order, since batches sorted by class have other statistics than those of training.
         order = np.random.default_rng(0).permutation(len(rows))
-        shuffled = _predict(self._with_batch_statistics, Rows(rows.array, rows.indices[order]), batch_size)
+        shuffled = predict(self._with_batch_statistics, Rows(rows.array, rows.indices[order]), batch_size)
         for variable, value in zip(statistics, kept, strict=True):
             variable.assign(value)
         probabilities = np.empty((len(rows), self._labels), np.float32)
@@ -390,107 +387,3 @@ class _WithBatchStatistics(keras.Model):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         return self.network(x, training=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Some rows of an array, read batch by batch.
-
-    Attributes:
-        array: With one image, its features, or the number of either, in each row.
-        indices: Numbers of the rows, in order.
-    """
-
-    array: NDArray[Any]
-    indices: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def take(self, positions: NDArray[np.int64]) -> NDArray[Any]:
-        """A copy of the rows at some positions among these."""
-        return self.array[self.indices[positions]]
-
-
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Whole batches of rows in a given order; the remainder is left out.
-
-    Args:
-        rows: Inputs.
-        order: Positions among the rows, batch after batch.
-        batch_size: Number of rows of a batch.
-        labels: Label of each row.
-    """
-
-    def __init__(self, rows: Rows, order: NDArray[np.int64], batch_size: int, labels: NDArray[np.int64]) -> None:
-        super().__init__()
-        self._rows = rows
-        self._order = order
-        self._batch_size = batch_size
-        self._labels = labels
-
-    def __len__(self) -> int:
-        return len(self._order) // self._batch_size
-
-    def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
-        batch = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return self._rows.take(batch), self._labels[batch]
-
-
-@lru_cache(maxsize=8)
-def fresh_weights(network: Network, labels: int, precision: str, seed: int) -> Weights:
-    """The weights that Keras gives a network under a seed; not to be written to.
-
-    Args:
-        network: The architecture.
-        labels: Number of its outputs.
-        precision: Keras dtype policy.
-        seed: Seed of Python's `random`, from which Keras' initialisers draw their own seeds. The weights are those of
-            `keras.utils.set_random_seed`, which also makes TensorFlow prepare every compiled function anew: 2 s for
-            each network.
-    """
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        return transfer.read(network.build(labels, precision))
-    finally:
-        random.setstate(state)
-
-
-def published_weights(network: Network, path: Path | None) -> Weights:
-    """The published weights of a network, as a source.
-
-    Args:
-        network: A network that has published weights.
-        path: File of the user; None for Keras' cache.
-
-    Raises:
-        WeightsError: The file cannot be found, or its weights are not this network's.
-    """
-    weights = published.of_network(network)
-    model = network.build(weights.classes)
-    weights.load(model, weights.find(path))
-    return transfer.read(model)
-
-
-def prediction_batch(*sizes: int) -> int:
-    """The batch size that a trial predicts with: one, so that a backend that compiles for each shape compiles once.
-
-    Args:
-        sizes: Numbers of images that are predicted, each as often as they are.
-
-    Returns:
-        Between half of `PREDICTION_BATCH` and all of it, such that the fewest rows are added to fill the last batches;
-        fewer where there are fewer images.
-    """
-    largest = min(PREDICTION_BATCH, max(sizes))
-    candidates = range(largest, max(largest // 2, 1) - 1, -1)
-    return min(candidates, key=lambda batch: sum(math.ceil(size / batch) * batch for size in sizes))
-
-
-def _predict(model: keras.Model, rows: Rows, batch_size: int) -> NDArray[Any]:
-    # Padded to whole batches, so that a backend that compiles for each shape compiles once.
-    padded = np.resize(np.arange(len(rows)), math.ceil(len(rows) / batch_size) * batch_size)
-    # Batch by batch, since `predict` sets up an input pipeline for each call: 0.1 s.
-    outputs = [model.predict_on_batch(rows.take(batch)) for batch in padded.reshape(-1, batch_size)]
-    return np.concatenate(outputs)[: len(rows)]

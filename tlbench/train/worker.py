@@ -153,7 +153,7 @@ class Worker:
         if isinstance(trial.initialisation, Random):
             return None
         if isinstance(trial.initialisation, ImageNet):
-            from tlbench.train.training import published_weights
+            from tlbench.train.starts import published_weights
 
             return published_weights(trial.network, self._setup.weights)
         msg = f"A trial that starts from another needs that one's weights. Received: none, for {trial.digest[:12]}"

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from tlbench.hosts.commands.shared import REGRESSED, SAFE, like, store_option
 from tlbench.report import content, files, sinks
 from tlbench.store import doctor
-from tlbench.store.store import LAST_REPORT
+from tlbench.store.folders import LAST_REPORT
 
 
 @click.command("report")
