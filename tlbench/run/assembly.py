@@ -239,8 +239,7 @@ def _images(profile: Profile, options: Options) -> Dataset:
         return profile.images(size)
     if profile.images == "miniature":
         return miniature.load_miniature(image_size=size)
-    path = options.data or natural_images.download()
-    return folder.read_images(path, size, skip_bad=options.skip_bad)
+    return _read(options.data or natural_images.download(), size, options)
 
 
 def _source_images(profile: Profile, options: Options) -> Dataset:
@@ -249,4 +248,9 @@ def _source_images(profile: Profile, options: Options) -> Dataset:
         return source(size)
     if source == "embedded":
         return formula.load_formula(image_size=size)
-    return folder.read_images(Path(source), size, skip_bad=options.skip_bad)
+    return _read(Path(source), size, options)
+
+
+def _read(path: Path, size: int, options: Options) -> Dataset:
+    # A new format of images is a file in `tlbench/datasets/` and a line here.
+    return folder.read_images(path, size, skip_bad=options.skip_bad)
