@@ -5,7 +5,7 @@ To add an option, add a line to `OPTIONS` and an attribute of the same name to `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -236,7 +236,7 @@ class Options:
     max_seeds: int
     store: Path
     report: Path
-    compare_fail: FailOn
+    compare_fail: FailOn = field(default_factory=lambda: _fail_on(option("--tlbench-compare-fail").default))
     gpu: bool = False
     data: Path | None = None
     source: str | None = None
@@ -340,7 +340,6 @@ def read(
         ConfigurationError: A value is malformed, contradicts another, or names a missing file or profile.
     """
     from tlbench.declare.profiles import PROFILES
-    from tlbench.judge.comparison import FailOn
     from tlbench.store import baselines
 
     values = {option.field: option.convert(given[option.ini], base(option)) for option in OPTIONS}
@@ -365,7 +364,14 @@ def read(
         "max_seeds": seeds if values["max_seeds"] is None else values["max_seeds"],
         "store": store,
         "report": values["report"] or store / "report",
-        "compare_fail": FailOn.parse(given["tlbench_compare_fail"]),
+        "compare_fail": _fail_on(given["tlbench_compare_fail"]),
         "workers": 1 if values["workers"] is None and distributed else values["workers"],
     }
     return Options(**{**values, **derived})
+
+
+def _fail_on(text: str) -> FailOn:
+    # Imported late: pytest of every project imports this module.
+    from tlbench.judge.comparison import FailOn
+
+    return FailOn.parse(text)
