@@ -143,14 +143,14 @@ def draw(
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnResult:
     """A difference that was drawn, as a claim's metric reads it."""
 
     value: float
     diverged: bool = False
 
 
-def _value(drawn: Drawn) -> float:
+def _value(drawn: DrawnResult) -> float:
     return drawn.value
 
 
@@ -184,9 +184,9 @@ def outcomes(differences: NDArray[np.float64], made: list[Claim], first: int, mo
         most: Number of seeds of the last look.
     """
 
-    def result(trial: Trial) -> Drawn:
+    def result(trial: Trial) -> DrawnResult:
         number = round(trial.recipe.learning_rate) - 1
-        return Drawn(float(differences[number, trial.seed] / np.sqrt(SCALES[number])))
+        return DrawnResult(float(differences[number, trial.seed] / np.sqrt(SCALES[number])))
 
     trained: set[tuple[str, int]] = set()
 

@@ -16,6 +16,7 @@ import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
+from onednn import wrong_avx2_kernels
 
 from tlbench.errors import StoreError
 from tlbench.machine import environment
@@ -90,7 +91,7 @@ def test_it_survives_json(taken):
     assert taken == fingerprints.read(json.loads(json.dumps(taken.content(), allow_nan=False)))
 
 
-@pytest.mark.parametrize("name", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["torch", pytest.param("jax", marks=[pytest.mark.slow, wrong_avx2_kernels])])
 def test_another_backend_agrees(name, taken, tmp_path):
     """The largest distance stays far below its tolerance."""
     if importlib.util.find_spec(name) is None:
@@ -263,6 +264,7 @@ def test_a_few_units_in_the_last_place_are_no_difference(monkeypatch, taken, of)
     assert agreement.nearest > 0
 
 
+@wrong_avx2_kernels
 def test_mixed_precision_has_quantities_of_its_own(of):
     """Its tolerances are wider than float32's, and still say something."""
     quantities = list(fingerprint._outputs(fingerprint._model("mixed_bfloat16"), "mixed_bfloat16"))

@@ -5,7 +5,7 @@ To add an option, add a line to `OPTIONS` and an attribute of the same name to `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -236,7 +236,7 @@ class Options:
     max_seeds: int
     store: Path
     report: Path
-    compare_fail: FailOn = field(default_factory=lambda: _fail_on(option("--tlbench-compare-fail").default))
+    compare_fail: FailOn = None  # type: ignore[assignment]  # The option's default, see __post_init__.
     gpu: bool = False
     data: Path | None = None
     source: str | None = None
@@ -262,6 +262,8 @@ class Options:
         return self.store / "baselines"
 
     def __post_init__(self) -> None:
+        if self.compare_fail is None:
+            object.__setattr__(self, "compare_fail", _fail_on(option("--tlbench-compare-fail").default))
         if self.seeds < 1:
             msg = f"--tlbench-seeds must be at least 1. Received: {self.seeds}"
             raise ConfigurationError(msg)
@@ -284,9 +286,9 @@ class Options:
                 f"--tlbench-data, or leave one of them out. Received: --tlbench-data {self.data}"
             )
             raise ConfigurationError(msg)
-        for option, path in (("--tlbench-data", self.data), ("--tlbench-weights", self.weights)):
+        for name, path in (("--tlbench-data", self.data), ("--tlbench-weights", self.weights)):
             if path is not None and not path.exists():
-                msg = f"{option} names a file or folder that is not there. Received: {path}"
+                msg = f"{name} names a file or folder that is not there. Received: {path}"
                 raise ConfigurationError(msg)
         if self.source not in {None, "embedded", "imagenet"} and not Path(str(self.source)).exists():
             msg = f"--tlbench-source must be embedded, imagenet or an image folder or archive. Received: {self.source}"
