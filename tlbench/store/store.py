@@ -8,7 +8,7 @@ import tempfile
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tlbench.errors import DamagedError, StoreError
 from tlbench.store import files
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tlbench.machine.environment import Environment
     from tlbench.store.results import Result, Weights
     from tlbench.store.timings import Timing
+
+_T = TypeVar("_T")
 
 
 class Store:
@@ -98,12 +100,7 @@ class Store:
             DamagedError: It is not there, or is not what was stored.
             StoreError: It cannot be read.
         """
-        place = self._place(trial)
-        try:
-            return files.load(place, trial.digest)
-        except DamagedError:
-            self._forget(place)
-            raise
+        return self._read(trial, files.load)
 
     def load_weights(self, trial: Trial) -> Weights:
         """Read the weights that a trial ended with.
@@ -112,9 +109,12 @@ class Store:
             DamagedError: They are not there, or are not what was stored.
             StoreError: They cannot be read.
         """
+        return self._read(trial, files.read_weights)
+
+    def _read(self, trial: Trial, read: Callable[[Path, str], _T]) -> _T:
         place = self._place(trial)
         try:
-            return files.read_weights(place, trial.digest)
+            return read(place, trial.digest)
         except DamagedError:
             self._forget(place)
             raise
@@ -159,7 +159,26 @@ class Store:
         Raises:
             UnwritableError: The folder cannot be written.
         """
-        self._publish(trial, lambda staged: files.write(staged, trial, replace(result, run=self._run), weights))
+        place = self._place(trial)
+        try:
+            self.prepare()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            # Named for the trial: whoever has the trial's lock knows that nobody is at it.
+            name = f"{UNFINISHED}{place.name}-"
+            for left in place.parent.glob(f"{name}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=place.parent, prefix=name, ignore_cleanup_errors=True) as unfinished:
+                staged = Path(unfinished) / "trial"
+                staged.mkdir()
+                files.write(staged, trial, replace(result, run=self._run), weights)
+                if place.exists() and files.damage(place, trial.digest) is not None:
+                    move_aside(self.folder, place)
+                elif place.exists():  # Of another run; goes once there is a newer one.
+                    place.rename(Path(unfinished) / "replaced")
+                staged.rename(place)
+                sync_folder(place.parent)
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
 
     def save_packed(self, trial: Trial, packed: bytes) -> Result:
         """Publish the result and the weights that a worker without this store has packed, see `save`.
@@ -175,35 +194,9 @@ class Store:
             DamagedError: The bytes are damaged, or of another trial.
             UnwritableError: The folder cannot be written.
         """
-
-        def unpack(staged: Path) -> None:
-            result, weights = files.unpack(packed, trial.digest)
-            files.write(staged, trial, replace(result, run=self._run), weights)
-
-        self._publish(trial, unpack)
-        return self.load(trial)
-
-    def _publish(self, trial: Trial, write: Callable[[Path], None]) -> None:
-        place = self._place(trial)
-        try:
-            self.prepare()
-            place.parent.mkdir(parents=True, exist_ok=True)
-            # Named for the trial: whoever has the trial's lock knows that nobody is at it.
-            name = f"{UNFINISHED}{place.name}-"
-            for left in place.parent.glob(f"{name}*"):
-                shutil.rmtree(left, ignore_errors=True)
-            with tempfile.TemporaryDirectory(dir=place.parent, prefix=name, ignore_cleanup_errors=True) as unfinished:
-                staged = Path(unfinished) / "trial"
-                staged.mkdir()
-                write(staged)
-                if place.exists() and files.damage(place, trial.digest) is not None:
-                    move_aside(self.folder, place)
-                elif place.exists():  # Of another run; goes once there is a newer one.
-                    place.rename(Path(unfinished) / "replaced")
-                staged.rename(place)
-                sync_folder(place.parent)
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
+        result, weights = files.unpack(packed, trial.digest)
+        self.save(trial, result, weights)
+        return replace(result, run=self._run)
 
     def copy(self, trial: Trial, other: Store) -> None:
         """Give another store what this one has of a trial.
