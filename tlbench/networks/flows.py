@@ -50,22 +50,31 @@ def flows(model: keras.Model, ends: Mapping[str, str]) -> dict[str, tuple[keras.
     return members
 
 
-def layers_of(model: keras.Model, network: Divided, names: Iterable[str]) -> tuple[keras.layers.Layer, ...]:
+def layers_of(
+    model: keras.Model, network: Divided, *names: Iterable[str]
+) -> tuple[tuple[keras.layers.Layer, ...], ...]:
     """The layers of some parts and cuts of a network, in the order of the graph.
 
     Args:
-        model: Functional model of the network.
+        model: Functional model of the network, which is divided once.
         network: Network that names the parts and cuts.
-        names: Names of parts and cuts, which may overlap.
+        names: Sets of names of parts and cuts, which may overlap.
+
+    Returns:
+        The layers of each set.
 
     Raises:
         ConfigurationError: The network has no such part or cut, or cannot be divided there.
     """
-    wanted = set(names)
-    ends = parts.ends(network, wanted)
-    wanted = wanted if wanted <= ends.keys() else set(parts.pieces(network, wanted))
+    sets = [frozenset(each) for each in names]
+    ends = parts.ends(network, frozenset().union(*sets))
     divided = flows(model, ends)
-    return tuple(layer for name in ends if name in wanted for layer in divided[name])
+
+    def layers(wanted: frozenset[str]) -> tuple[keras.layers.Layer, ...]:
+        within = wanted if wanted <= ends.keys() else parts.pieces(network, wanted)
+        return tuple(layer for name in ends if name in within for layer in divided[name])
+
+    return tuple(map(layers, sets))
 
 
 def cut(model: keras.Model, end: str) -> tuple[keras.Model, keras.Model]:

@@ -70,11 +70,11 @@ class ReferenceTrainer:
         with backends.device_scope(self._environment.device):
             keras.utils.set_random_seed(trial.seed)
             model = trial.network.build(len(label_names), trial.recipe.precision)
+            names = trial.network.flow_ends if trial.transferred is None else trial.transferred
+            copied, frozen = flows.layers_of(model, trial.network, names, trial.frozen)
             if source is not None:
-                names = trial.network.flow_ends if trial.transferred is None else trial.transferred
-                copied = transfer.paths(flows.layers_of(model, trial.network, names))
-                transfer.write(model, transfer.transfer(source, transfer.read(model), copied))
-            for layer in flows.layers_of(model, trial.network, trial.frozen):
+                transfer.write(model, transfer.transfer(source, transfer.read(model), transfer.paths(copied)))
+            for layer in frozen:
                 layer.trainable = False
             model.compile(
                 keras.optimizers.get(trial.recipe.optimizer),

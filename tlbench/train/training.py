@@ -233,9 +233,8 @@ class _Compiled:
     ) -> None:
         self._labels = labels
         self.model = trial.network.build(labels, trial.recipe.precision)
-        self.body = transfer.paths(flows.layers_of(self.model, trial.network, trial.network.flow_ends))
-        frozen = flows.layers_of(self.model, trial.network, trial.frozen)
-        self.frozen = transfer.paths(frozen)
+        body, frozen = flows.layers_of(self.model, trial.network, trial.network.flow_ends, trial.frozen)
+        self.body, self.frozen = transfer.paths(body), transfer.paths(frozen)
         for layer in frozen:
             layer.trainable = False
 
@@ -303,7 +302,8 @@ class _Compiled:
     def _copied(self, trial: Trial) -> frozenset[str]:
         if trial.transferred is None:
             return self.body
-        return transfer.paths(flows.layers_of(self.model, trial.network, trial.transferred))
+        (layers,) = flows.layers_of(self.model, trial.network, trial.transferred)
+        return transfer.paths(layers)
 
     def rows(self, array: NDArray[Any], parts: Sequence[NDArray[np.int64]], version: int = 0) -> list[Rows]:
         """The inputs of the trained network for some parts of an array: its rows, or their numbers.
