@@ -12,6 +12,7 @@ from tlbench.report.drawing import picture
 from tlbench.report.escaping import one_line
 from tlbench.report.gallery import all_figures
 from tlbench.report.names import file_name
+from tlbench.store.folders import LAST_REPORT
 from tlbench.store.publishing import publish
 
 
@@ -83,3 +84,13 @@ def as_csv(records: Iterable[Mapping[str, Any]]) -> str:
     for record in records:
         writer.writerow(one_line(value).strip() if isinstance(value, str) else value for value in record.values())
     return file.getvalue()
+
+
+def results_of(store: Path) -> Path:
+    """The `results.json` of a store's last run; stores of older versions have it in the report's folder only.
+
+    Args:
+        store: Folder of the store.
+    """
+    kept = store / LAST_REPORT
+    return kept if kept.is_file() else store / "report" / RESULTS

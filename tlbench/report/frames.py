@@ -12,7 +12,7 @@ import numpy as np
 
 from tlbench.errors import StoreError
 from tlbench.report import content
-from tlbench.report.files import RESULTS
+from tlbench.report.files import RESULTS, results_of
 from tlbench.scores.listed import METRICS
 from tlbench.store import files, folders
 
@@ -201,10 +201,7 @@ def read(path: str | os.PathLike[str]) -> Frames:
     is_store = (place / folders.MARKER).is_file()
     if is_store:
         folders.check_schema(place)
-    # A store keeps what its last run had to say; those of older versions have it in the report's folder only.
-    results = place / folders.LAST_REPORT
-    if is_store and not results.is_file():
-        results = place / "report" / RESULTS
+    results = results_of(place) if is_store else place / RESULTS
     return Frames(place, content.load(results), place if is_store else None)
 
 

@@ -10,7 +10,7 @@ from tlbench.judge.decisions import Decision
 from tlbench.judge.judging import REASONS, agreeing
 from tlbench.judge.wording import in_words
 from tlbench.scores.statistics import Estimate
-from tlbench.store.older import SCORES_OF_1
+from tlbench.store.older import SCORES_OF_1, verdicts_by_metric
 
 
 def _of_3(content: dict[str, Any]) -> int:
@@ -53,10 +53,7 @@ def _as_it_decided(claim: dict[str, Any]) -> dict[str, Any]:
 def _of_4(content: dict[str, Any]) -> int:
     """Bring schema 4, in which each score and the verdict on macro-F1 were fields, to 5: mappings by metric."""
     for claim in content.get("claims") or []:
-        about_f1 = claim.pop("on_macro_f1")
-        if about_f1 is not None:
-            del about_f1["on_macro_f1"]
-        claim["also"] = {} if about_f1 is None else {"macro_f1": about_f1 | {"also": {}}}
+        verdicts_by_metric(claim)
     for arm in content.get("arms") or []:
         for trial in arm["trials"]:
             scores = {key: trial.pop(key) for key in SCORES_OF_1 if key in trial}

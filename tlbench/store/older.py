@@ -17,12 +17,20 @@ def _of_1(content: dict[str, Any]) -> int:
     for arm in content.get("arms") or []:
         arm["trials"] = {seed: summary_of_1(trial) for seed, trial in arm["trials"].items()}
     for claim in content.get("claims") or []:
-        about_f1 = claim.pop("on_macro_f1")
-        claim["also"] = {}
-        if about_f1 is not None:
-            about_f1.pop("on_macro_f1")
-            claim["also"] = {"macro_f1": about_f1 | {"also": {}}}
+        verdicts_by_metric(claim)
     return 2
+
+
+def verdicts_by_metric(claim: dict[str, Any]) -> None:
+    """Put a claim's verdict on macro-F1, once a field of its own, among its verdicts by metric.
+
+    Args:
+        claim: Fields by name, of a saved run of schema 1 or a `results.json` of schema 4.
+    """
+    about_f1 = claim.pop("on_macro_f1")
+    if about_f1 is not None:
+        del about_f1["on_macro_f1"]
+    claim["also"] = {} if about_f1 is None else {"macro_f1": about_f1 | {"also": {}}}
 
 
 def summary_of_1(trial: Mapping[str, Any]) -> dict[str, Any]:

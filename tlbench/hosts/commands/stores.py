@@ -11,7 +11,6 @@ from tabulate import tabulate
 from tlbench.hosts.commands.shared import REGRESSED, SAFE, like, store_option
 from tlbench.report import content, files, sinks
 from tlbench.store import doctor
-from tlbench.store.folders import LAST_REPORT
 
 
 @click.command("report")
@@ -31,7 +30,7 @@ def report_command(results: Path, folder: Path | None, mlflow: str | None, tenso
     """
     if results.is_dir():
         folder = folder or results / "report"
-        results = results / LAST_REPORT if (results / LAST_REPORT).is_file() else results / "report" / files.RESULTS
+        results = files.results_of(results)
     folder = folder or results.parent
     report = content.load(results)
     files.write(report, folder)
