@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from tlbench.declare.claims import Unit
     from tlbench.judge.decisions import Outcome
+    from tlbench.scores.listed import Unit
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,11 @@ import re
 
 import pytest
 
-from tlbench.declare.claims import (
-    ACCURACY,
-    BRIER_SCORE,
-    CALIBRATION_ERROR,
-    LOSS,
-    MACRO_F1,
-    Margin,
-    Quantity,
-    Reading,
-    f1,
-    f1_lead,
-    score,
-    validation_accuracy,
-)
+from tlbench.declare.claims import Margin, Quantity, Reading, f1, f1_lead, score, validation_accuracy
 from tlbench.declare.trials import Arm, Random
 from tlbench.judge.judging import judge as judge_together
 from tlbench.judge.wording import shown_difference, shown_interval, shown_p, shown_with_unit
+from tlbench.scores.listed import ACCURACY, BRIER_SCORE, CALIBRATION_ERROR, LOSS, MACRO_F1
 
 
 SEEDS = (0, 1, 2)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tlbench.declare.claims import ACCURACY, BALANCED_ACCURACY, TOP_5_ACCURACY, Claim, Margin, Quantity, Reading, score
+from tlbench.declare.claims import Claim, Margin, Quantity, Reading, score
 from tlbench.declare.trials import Arm, Random
 from tlbench.judge.judging import LEVEL, judge, looks
 from tlbench.judge.wording import shown_interval
+from tlbench.scores.listed import ACCURACY, BALANCED_ACCURACY, TOP_5_ACCURACY
 from tlbench.scores.statistics import holm
 
 

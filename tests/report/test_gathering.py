@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from tlbench.declare.claims import LOSS, Margin, score
+from tlbench.declare.claims import Margin, score
 from tlbench.declare.tasks import Task
 from tlbench.declare.trials import Arm, ImageNet, Random
 from tlbench.judge.judging import judge
 from tlbench.report.gathering import arm_records, claim_record
+from tlbench.scores.listed import LOSS
 
 
 @pytest.fixture

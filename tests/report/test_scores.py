@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import reports
 
-from tlbench.declare.claims import BRIER_SCORE, CALIBRATION_ERROR, LOSS, MACRO_F1, TOP_5_ACCURACY, f1, score
+from tlbench.declare.claims import f1, score
 from tlbench.declare.trials import Arm, Random
 from tlbench.judge.comparison import FailOn, compare
 from tlbench.machine.environment import Surroundings
@@ -20,7 +20,7 @@ from tlbench.report.gathering import arm_records, comparison_record
 from tlbench.report.plans import describe_repetition
 from tlbench.report.sinks.points import points
 from tlbench.report.tables import Column, Row, Table, Value, fill
-from tlbench.scores.listed import METRICS
+from tlbench.scores.listed import BRIER_SCORE, CALIBRATION_ERROR, LOSS, MACRO_F1, METRICS, TOP_5_ACCURACY
 from tlbench.store.baselines import SavedRun, saved_arms
 
 

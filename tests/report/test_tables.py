@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from tlbench.declare.claims import ACCURACY, LOSS, score
+from tlbench.declare.claims import score
 from tlbench.declare.trials import Arm, Random
 from tlbench.report.tables import Cell, Column, Row, Table, Value, fill, number
+from tlbench.scores.listed import ACCURACY, LOSS
 
 
 @pytest.fixture

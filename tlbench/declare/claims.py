@@ -10,13 +10,6 @@ from typing import TYPE_CHECKING
 
 from tlbench.scores.listed import (
     ACCURACY,
-    BALANCED_ACCURACY,
-    BATCH_STATISTICS_ACCURACY,
-    BRIER_SCORE,
-    CALIBRATION_ERROR,
-    LOSS,
-    MACRO_F1,
-    TOP_5_ACCURACY,
     Metric,
     Scored,
     Unit,
@@ -27,30 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tlbench.declare.trials import Arm, Trial
-
-# The metrics of the list stand here too, where claims are written.
-__all__ = [
-    "ACCURACY",
-    "ANY",
-    "BALANCED_ACCURACY",
-    "BATCH_STATISTICS_ACCURACY",
-    "BRIER_SCORE",
-    "CALIBRATION_ERROR",
-    "LOSS",
-    "MACRO_F1",
-    "TOP_5_ACCURACY",
-    "Claim",
-    "Margin",
-    "Metric",
-    "Quantity",
-    "Reading",
-    "Scored",
-    "Unit",
-    "f1",
-    "f1_lead",
-    "score",
-    "validation_accuracy",
-]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tlbench.scores.statistics import moderate, size_to_decide, smallest_effect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tlbench.declare.claims import Unit
+    from tlbench.scores.listed import Unit
     from tlbench.store.baselines import SavedClaim
 
 # A test that decides four times of five is what studies are commonly planned for (Cohen 1992, Psychological Bulletin

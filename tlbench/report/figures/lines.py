@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tlbench.declare.claims import Unit
 from tlbench.report.figures import marks
 from tlbench.report.tables import Cell
+from tlbench.scores.listed import Unit
 
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlbench.declare.claims import Unit
     from tlbench.report.tables import Cell
+    from tlbench.scores.listed import Unit
 
 # Between seeds that would hide each other, in units of the axis.
 SPREAD = 0.04
