@@ -24,7 +24,7 @@ import numpy as np
 from scipy.special import stdtr
 from tabulate import tabulate
 
-from tlbench import EVERY_CLASS, MINIATURE, Arm, Claim, DataReference, Margin, Quantity, Random, Reading, Split, score
+from tlbench import EVERY_CLASS, MINIATURE, Arm, Claim, DataReference, Margin, Quantity, Random, Reading, Split, Term
 from tlbench.judge.judging import LEVEL, judge, looks
 from tlbench.scores.statistics import holm, moderate
 
@@ -169,7 +169,7 @@ def claims() -> list[Claim]:
         )
         # The factor says how noisy the sum is; the metric undoes it.
         factor = float(np.sqrt(scale))
-        quantity = Quantity(((factor, *score(arm, Reading("drawn", _value)).terms[0][1:]),))
+        quantity = Quantity((Term(factor, arm, Reading("drawn", _value)),))
         made.append(Claim(quantity, Quantity(()), 0.0, Margin(0.0, "drawn"), name=str(number)))
     return made
 

@@ -48,6 +48,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(ArrayLike|Callable|EllipsisType|Iterable|Iterator|Mapping|NDArray|Path|Protocol|Sequence)"),
     # An alias of a `Literal`; docstrings say what it can be.
     (r"py:class", r"Unit|(Comparison)?Outcome|(Change|Value)Status"),
+    # An alias: a trial or an evaluation.
+    (r"py:class", r"Work"),
     # Parts of `tlbench.Run` and `tlbench.Options` that users are given, and need not name.
     (r"py:class", r"(tlbench\..+\.)?(Assembly|Command|Declaration|FailOn|Forecast|Saving)"),
 ]

@@ -43,6 +43,7 @@ def trial(arm="A", seed=0, accuracy=0.8, **changes):
         step_seconds=0.01,
         source=None,
         environment=0,
+        evaluations=(),
     )
     return replace(made, **changes)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tlbench.datasets.dataset import Dataset, Parts, Split
 from tlbench.datasets.folder import read_images
-from tlbench.declare.claims import ANY, Claim, Margin, Quantity, Reading, f1, f1_lead, score, validation_accuracy
+from tlbench.declare.claims import ANY, Claim, Margin, Quantity, Reading, Term, f1, f1_lead, score, validation_accuracy
+from tlbench.declare.evaluations import Evaluation, Images, Mirrored, TestImages
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
 from tlbench.declare.study import Study
-from tlbench.declare.tasks import EVERY_CLASS, Task
+from tlbench.declare.tasks import EVERY_CLASS, Examples, Task
 from tlbench.declare.trials import Arm, DataReference, ImageNet, Network, Random, Recipe, Trial
 from tlbench.errors import (
     ConfigurationError,
@@ -58,7 +59,7 @@ from tlbench.scores.listed import (
     Scored,
 )
 from tlbench.scores.statistics import Interval
-from tlbench.store.results import Result, Summary
+from tlbench.store.results import EvaluationResult, Result, ResultOf, Summary
 
 
 __all__ = [
@@ -94,17 +95,22 @@ __all__ = [
     "Drawn",
     "Environment",
     "EnvironmentFailure",
+    "Evaluation",
+    "EvaluationResult",
     "Evidence",
+    "Examples",
     "Figure",
     "FilledRow",
     "FilledTable",
     "Frames",
     "ImageNet",
+    "Images",
     "Interval",
     "Lines",
     "Margin",
     "Matrix",
     "Metric",
+    "Mirrored",
     "Network",
     "Options",
     "Pair",
@@ -118,6 +124,7 @@ __all__ = [
     "Reading",
     "Recipe",
     "Result",
+    "ResultOf",
     "Row",
     "Run",
     "Scored",
@@ -128,6 +135,8 @@ __all__ = [
     "Summary",
     "Table",
     "Task",
+    "Term",
+    "TestImages",
     "TlbenchError",
     "TrainingError",
     "Trial",

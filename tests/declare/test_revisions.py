@@ -133,7 +133,7 @@ def test_a_change_of_any_listed_source_is_noticed(revision, change, tmp_path, mo
 def test_every_module_that_training_imports_is_listed():
     """A new module on the training path belongs to a revision, unless this test says why not."""
     listed = {source.partition("::")[0] for revision in DECLARED for source in revision.sources}
-    waiting, seen = ["train/training.py", "train/reference.py"], set()
+    waiting, seen = ["train/training.py", "train/reference.py", "train/evaluating.py"], set()
 
     while waiting:
         file = waiting.pop()
@@ -168,15 +168,15 @@ def test_a_network_is_known_by_all_of_its_bases():
     assert {
         f"{__name__}.Wide": here,
         "tlbench.networks.xception.Xception": Xception.REVISION,
-    } == revisions.of_network(Wide)
-    assert {f"{__name__}.Versioned": 3, "pebble.Pebble": pebble} == revisions.of_network(Versioned)
+    } == revisions.of_class(Wide)
+    assert {f"{__name__}.Versioned": 3, "pebble.Pebble": pebble} == revisions.of_class(Versioned)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("REVISION", "two", "REVISION of network Odd must be an integer. Received: 'two'"),
-        ("__module__", "nowhere", "source of network Odd cannot be found"),
+        ("REVISION", "two", "REVISION of Odd must be an integer. Received: 'two'"),
+        ("__module__", "nowhere", "source of Odd cannot be found"),
     ],
 )
 def test_a_network_whose_code_cannot_be_known_is_refused(name, value, message):
@@ -184,7 +184,7 @@ def test_a_network_whose_code_cannot_be_known_is_refused(name, value, message):
     odd = type("Odd", (), {name: value})
 
     with pytest.raises(ConfigurationError, match=message):
-        revisions.of_network(odd)
+        revisions.of_class(odd)
 
 
 if __name__ == "__main__":

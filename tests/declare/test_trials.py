@@ -107,7 +107,7 @@ def test_the_code_of_a_network_is_part_of_the_digest(make_trial, monkeypatch):
     """See `tests/declare/test_revisions.py` for what that is."""
     before = make_trial().digest
 
-    monkeypatch.setattr(revisions, "of_network", lambda network: {network.__qualname__: 2})
+    monkeypatch.setattr(revisions, "of_class", lambda network: {network.__qualname__: 2})
 
     assert before != make_trial().digest
 

@@ -6,6 +6,7 @@ import pytest
 
 from tlbench.run import progress as module
 from tlbench.run.progress import Progress, Stopwatch
+from tlbench.run.status import StatusFile
 
 
 @pytest.fixture
@@ -16,9 +17,12 @@ def lines():
 @pytest.fixture
 def progress(make_trial, lines):
     first, second = make_trial(), make_trial(seed=1)
-    labels = {first.digest: ["an arm, seed 0", "another"], second.digest: ["an arm, seed 1"]}
+    labels = {first.digest: "an arm, seed 0", second.digest: "an arm, seed 1"}
     return Progress(
-        labels, (first, second), lambda line, passing: lines.append((line, passing)), lambda trial: trial.frozen
+        lambda work: labels.get(work.digest, "outside the plan"),
+        (first, second),
+        lambda line, passing: lines.append((line, passing)),
+        lambda trial: trial.frozen,
     )
 
 
@@ -77,7 +81,7 @@ def test_a_stopwatch_runs_from_the_first_start_to_the_last_end(make_trial, make_
     times = iter([10.0, 12.0, 17.5])
     monkeypatch.setattr(module.time, "perf_counter", lambda: next(times))
     first, second, cut_short = (make_trial(seed=seed) for seed in range(3))
-    watch = Stopwatch(Listener())
+    watch = Stopwatch(Listener(), StatusFile(None))
 
     before = watch.seconds
     for trial in (first, second):

@@ -58,7 +58,7 @@ def test_the_same_arm_has_the_same_name_in_any_version(make_trial, monkeypatch):
     """Its digest changes with tlbench's code; what it is compared by does not."""
     trial = make_trial(initialisation=make_trial(seed=5), frozen=frozenset({"entry"}))
     before = trial.digest, trial.arm_digest
-    monkeypatch.setattr("tlbench.declare.revisions.of_network", lambda _network: {"network": "other code"})
+    monkeypatch.setattr("tlbench.declare.revisions.of_class", lambda _network: {"network": "other code"})
     again = make_trial(initialisation=make_trial(seed=5), frozen=frozenset({"entry"}))
 
     assert before[0] != again.digest

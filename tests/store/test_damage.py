@@ -284,12 +284,14 @@ def test_a_run_of_the_plugin_mends_what_it_needs(project):
     assert places == sorted(project.path.glob(".tlbench/results/*/*"))
     mended = project.runpytest("--tlbench-report", "after")
 
-    plan.stdout.fnmatch_lines(["tlbench plan: 10 trials, 7 stored, 3 to train*", "Damaged, and to be trained again: *"])
+    plan.stdout.fnmatch_lines(
+        ["tlbench plan: 10 trials, 7 stored, 3 to train*", "Damaged, and to be computed again: *"]
+    )
     mended.assert_outcomes(passed=3)
     mended.stdout.fnmatch_lines(
         [
             "tlbench plan: 10 trials, 7 stored, 3 to train*",
-            "Note: 3 stored results were damaged, and trained again; *",
+            "Note: 3 stored results were damaged, and computed again; *",
             "Trained 3 trials in *",
         ]
     )

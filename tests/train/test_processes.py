@@ -114,7 +114,7 @@ def test_a_process_that_dies_loses_its_trial_only(run, make_trial):
 
     def kill(trial):
         if trial == killed:
-            (worker,) = (worker for worker in run.executor._workers.values() if worker.trial == killed)
+            (worker,) = (worker for worker in run.executor._workers.values() if worker.work == killed)
             os.kill(worker.process.pid, signal.SIGKILL)
 
     run.log.on_start = kill
@@ -161,7 +161,7 @@ def test_what_another_process_cannot_import_is_trained_in_this_one(run, make_tri
 
     Hidden.__module__, Hidden.__qualname__, module.Hidden = "only_here", "Hidden", Hidden
     monkeypatch.setitem(sys.modules, "only_here", module)
-    monkeypatch.setattr("tlbench.declare.revisions.of_network", lambda _network: {"network": 1})
+    monkeypatch.setattr("tlbench.declare.revisions.of_class", lambda _network: {"network": 1})
     trial = make_trial(seed=10, recipe=QUICK, network=Hidden())
 
     run.runner.train_all([trial])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tlbench.declare.evaluations import Evaluation, Mirrored
 from tlbench.declare.trials import Recipe
 from tlbench.errors import DamagedError, WeightsError
 from tlbench.machine.environment import current
@@ -72,6 +73,10 @@ class Log:
         """Once its result is in the store."""
         self.events.append(("ended", trial.seed))
 
+    def evaluation_ended(self, evaluation, _result):
+        """Once its result is in the store."""
+        self.events.append((evaluation.images.name, evaluation.trial.seed))
+
 
 @dataclass
 class Elsewhere:
@@ -83,10 +88,10 @@ class Elsewhere:
     folder: Path
     peak_memory_bytes: int | None = None
 
-    def run(self, trials):
-        """Send each trial with its source's weights, and publish what comes back."""
+    def run(self, works):
+        """Send each trial or evaluation with its source's weights, and publish the answers."""
         failures = {}
-        schedule = Schedule(trials, lambda trial: trial.network)
+        schedule = Schedule(works, lambda work: work.data.digest)
         command = [sys.executable, "-c", MACHINE]
         # The same code, as is installed there: this module and the tests' network among it.
         code = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -99,18 +104,19 @@ class Elsewhere:
                 machine.stdin.flush()
 
             send(self.setup)
-            while (trial := schedule.take(0)) is not None:
-                source = None if trial.source is None else files.pack_weights(self.store.load_weights(trial.source))
-                send((trial, source))
-                while tell(self.listener, trial, *(message := pickle.load(machine.stdout))):
+            while (work := schedule.take(0)) is not None:
+                source = None if work.source is None else self.store.packed_weights(work.source)
+                send((work, source))
+                while tell(self.listener, work, *(message := pickle.load(machine.stdout))):
                     pass
                 answer = message[1]
                 if answer.failure is not None:
-                    failures |= {each.digest: answer.failure for each in (trial, *schedule.failed(trial))}
+                    failures |= {each.digest: answer.failure for each in (work, *schedule.failed(work))}
                     continue
                 self.peak_memory_bytes = answer.peak_memory_bytes
-                self.listener.trial_ended(trial, self.store.save_packed(trial, answer.packed))
-                schedule.finished(trial)
+                ended = "evaluated" if isinstance(work, Evaluation) else "ended"
+                tell(self.listener, work, ended, self.store.save_packed(work, answer.packed))
+                schedule.finished(work)
             send(None)
         return failures
 
@@ -145,10 +151,13 @@ def test_a_machine_without_the_store_ends_in_the_same_results(trials, setup, her
     store, log = Store(tmp_path / "store", setup.environment), Log()
     executor = Elsewhere(store, setup, log, tmp_path / "machine")
 
-    Runner(store, executor).train_all(trials)
+    mirrored = Evaluation(trials[1], Mirrored())
+    Runner(store, executor).train_all([*trials, mirrored])
 
     assert [] == list((tmp_path / "machine").iterdir())
-    assert [("started", 0), ("epoch 1", 0), ("ended", 0), ("started", 2), ("epoch 1", 2), ("ended", 2)] == log.events
+    told = [("started", 0), ("epoch 1", 0), ("ended", 0), ("started", 2), ("epoch 1", 2), ("ended", 2)]
+    assert [*told, ("mirrored test images", 2)] == log.events
+    assert mirrored in store
     assert executor.peak_memory_bytes > 0
     for trial in trials:
         assert np.allclose(here.load(trial).probabilities, store.load(trial).probabilities, atol=1e-5)
@@ -174,12 +183,13 @@ def test_a_packed_result_is_what_was_packed(trials, here):
     """Every score, prediction and weight."""
     result, weights = here.load(trials[1]), here.load_weights(trials[1])
 
-    received, arrived = files.unpack(files.pack(trials[1], result, weights), trials[1].digest)
+    received, arrived = files.unpack(files.pack(trials[1], result, weights), trials[1])
 
     assert result.scores == received.scores
     assert result.probabilities.tobytes() == received.probabilities.tobytes()
     assert [] == transfer.differences(weights, arrived, frozenset(weights))
-    assert [] == transfer.differences(weights, files.unpack_weights(files.pack_weights(weights)), frozenset(weights))
+    packed = files.unpack_weights(here.packed_weights(trials[1]))
+    assert [] == transfer.differences(weights, packed, frozenset(weights))
 
 
 @pytest.mark.parametrize("kept", [0, 1, -30], ids=["nothing", "a byte", "truncated"])

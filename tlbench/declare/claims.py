@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tlbench.declare.evaluations import Evaluation, evaluations_of
 from tlbench.scores.listed import (
     ACCURACY,
     Metric,
@@ -17,8 +18,9 @@ from tlbench.scores.listed import (
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from tlbench.declare.evaluations import Images, Work
     from tlbench.declare.trials import Arm, Trial
 
 
@@ -52,6 +54,8 @@ def _f1_lead(result: Scored, *, label: str) -> float:
 
 
 def _validation_accuracy(result: Scored, *, epoch: int) -> float:
+    if not result.validation_accuracy:  # An evaluation has no history.
+        return math.nan
     return result.validation_accuracy[epoch - 1 if epoch > 0 else epoch]
 
 
@@ -91,23 +95,58 @@ ANY = Margin(0.0, "any difference that is more than the noise between seeds, whi
 
 
 @dataclass(frozen=True)
+class Term:
+    """A weighted score of an arm.
+
+    Attributes:
+        factor: Weight of the score in the sum.
+        arm: Arm whose trials are scored.
+        metric: Score.
+        images: Images that the trained networks are evaluated on; None for the test images that each trial predicts
+            itself when its training ends.
+    """
+
+    factor: float
+    arm: Arm
+    metric: Metric | Reading
+    images: Images | None = None
+
+    def work(self, seed: int) -> Work:
+        """The trial, or the evaluation of the trial, that is scored."""
+        trial = self.arm.trial(seed)
+        return trial if self.images is None else Evaluation(trial, self.images)
+
+    def value(self, result: Callable[[Work], Scored], seed: int) -> float:
+        """Weighted score for one seed; NaN where the trial diverged or lacks the score."""
+        scored = result(self.work(seed))
+        diverged = scored.diverged or (self.images is not None and result(self.arm.trial(seed)).diverged)
+        return self.factor * (math.nan if diverged else self.metric.value(scored))
+
+    def __str__(self) -> str:
+        """Name the score as verdicts do, without its sign."""
+        weight = "" if abs(self.factor) == 1 else f"{abs(self.factor):g} of "
+        on = "" if self.images is None else f" on {self.images.name}"
+        return f"{weight}{self.metric.name} of [{self.arm.label}]{on}"
+
+
+@dataclass(frozen=True)
 class Quantity:
     """A sum of scores, which claims compare.
 
     Attributes:
-        terms: Factor, arm and metric of each score.
+        terms: Weighted scores.
     """
 
-    terms: tuple[tuple[float, Arm, Metric | Reading], ...]
+    terms: tuple[Term, ...]
 
     def __add__(self, other: Quantity) -> Quantity:
         return Quantity(self.terms + other.terms)
 
     def __sub__(self, other: Quantity) -> Quantity:
-        return Quantity(self.terms + tuple((-factor, arm, metric) for factor, arm, metric in other.terms))
+        return Quantity(self.terms + tuple(replace(term, factor=-term.factor) for term in other.terms))
 
     def __truediv__(self, divisor: float) -> Quantity:
-        return Quantity(tuple((factor / divisor, arm, metric) for factor, arm, metric in self.terms))
+        return Quantity(tuple(replace(term, factor=term.factor / divisor) for term in self.terms))
 
     def beats(self, other: Quantity, by: Margin = ANY) -> Claim:
         """The claim that this is greater than another by more than a margin."""
@@ -124,55 +163,76 @@ class Quantity:
     @property
     def unit(self) -> Unit:
         """Unit of all terms; `"number"` where they differ, `"percent"` without terms."""
-        units = {metric.unit for _, _, metric in self.terms} or {"percent"}
+        units = {term.metric.unit for term in self.terms} or {"percent"}
         return units.pop() if len(units) == 1 else "number"
 
     @property
     def scale(self) -> float:
         """Variance of the sum in units of one score's, if the scores of all arms were equally noisy and independent."""
-        factors: dict[tuple[Arm, Metric | Reading], float] = {}
-        for factor, arm, metric in self.terms:
-            factors[arm, metric] = factors.get((arm, metric), 0.0) + factor
+        factors: dict[Term, float] = {}
+        for term in self.terms:
+            score_ = replace(term, factor=1.0)
+            factors[score_] = factors.get(score_, 0.0) + term.factor
         return sum(factor**2 for factor in factors.values())
 
     @property
     def highest(self) -> float | None:
         """Highest possible value; None for a sum, and where the metric has no such bound."""
         match self.terms:
-            case ((1.0, _, metric),):
+            case (Term(factor=1.0, metric=metric),):
                 return metric.highest
         return None
 
     @property
     def arms(self) -> tuple[Arm, ...]:
         """Arms of the terms."""
-        return tuple(arm for _, arm, _ in self.terms)
+        return tuple(term.arm for term in self.terms)
 
     def trials(self, seed: int) -> tuple[Trial, ...]:
         """Trials that its value for one seed rests on."""
-        return tuple(arm.trial(seed) for _, arm, _ in self.terms)
+        return tuple(term.arm.trial(seed) for term in self.terms)
 
-    def value(self, result: Callable[[Trial], Scored], seed: int) -> float:
+    def work(self, seed: int) -> tuple[Work, ...]:
+        """Trials, and evaluations of trials, that its value for one seed is computed from."""
+        return tuple(term.work(seed) for term in self.terms)
+
+    def value(self, result: Callable[[Work], Scored], seed: int) -> float:
         """Value for one seed; NaN where a trial diverged or lacks the score."""
         total = 0.0
-        for factor, arm, metric in self.terms:
-            outcome = result(arm.trial(seed))
-            total += factor * (math.nan if outcome.diverged else metric.value(outcome))
+        for term in self.terms:  # Not `sum`, which adds otherwise since Python 3.12.
+            total += term.value(result, seed)
         return total
 
     def __str__(self) -> str:
         """Name the terms as verdicts do."""
         text = ""
-        for factor, arm, metric in self.terms:
-            sign = "- " if factor < 0 else "+ " if text else ""
-            weight = "" if abs(factor) == 1 else f"{abs(factor):g} of "
-            text += f"{' ' if text else ''}{sign}{weight}{metric.name} of [{arm.label}]"
+        for term in self.terms:
+            sign = "- " if term.factor < 0 else "+ " if text else ""
+            text += f"{' ' if text else ''}{sign}{term}"
         return text or "0"
 
 
-def score(arm: Arm, metric: Metric | Reading = ACCURACY) -> Quantity:
-    """A metric of an arm, to be compared or subtracted."""
-    return Quantity(((1.0, arm, metric),))
+def score(arm: Arm, metric: Metric | Reading = ACCURACY, *, on: Images | None = None) -> Quantity:
+    """A metric of an arm, to be compared or subtracted.
+
+    Args:
+        arm: Arm whose trials are scored.
+        metric: Score.
+        on: Images that the trained networks are evaluated on, for instance `Mirrored()`; nothing is trained for that.
+            The test images that each trial predicts itself unless given.
+    """
+    return Quantity((Term(1.0, arm, metric, on),))
+
+
+def evaluations(quantities: Iterable[Quantity], seeds: Sequence[int]) -> tuple[Evaluation, ...]:
+    """Evaluations that some quantities are computed from, in order; a quantity of trials' own scores has none.
+
+    Args:
+        quantities: Quantities of a claim, a table or a figure.
+        seeds: Seeds of the trials.
+    """
+    work = (each for quantity in quantities for seed in seeds for each in quantity.work(seed))
+    return evaluations_of(work)
 
 
 @dataclass(frozen=True)
@@ -205,6 +265,11 @@ class Claim:
         return self.left - self.right
 
     @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """The quantities of the claim: the difference that is judged."""
+        return (self.difference,)
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
         """Arms of both sides."""
         return self.difference.arms
@@ -213,12 +278,16 @@ class Claim:
         """Trials that the claim rests on."""
         return tuple(trial for seed in seeds for trial in self.difference.trials(seed))
 
+    def work(self, seeds: Sequence[int]) -> tuple[Work, ...]:
+        """Trials, and evaluations of trials, that the claim is judged by."""
+        return tuple(work for seed in seeds for work in self.difference.work(seed))
+
     def on(self, metric: Metric) -> Claim | None:
         """The claim on another metric, with the same margin; None where it is not about accuracy alone."""
-        if any(term != ACCURACY for _, _, term in self.difference.terms):
+        if any(term.metric != ACCURACY for term in self.difference.terms):
             return None
 
         def exchanged(quantity: Quantity) -> Quantity:
-            return Quantity(tuple((factor, arm, metric) for factor, arm, _ in quantity.terms))
+            return Quantity(tuple(replace(term, metric=metric) for term in quantity.terms))
 
         return replace(self, left=exchanged(self.left), right=exchanged(self.right))

@@ -11,7 +11,7 @@ from tlbench.networks.xception import Xception
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.declare.trials import Network
@@ -32,6 +32,8 @@ class Profile:
         source_recipe: How the source network is trained, where it is.
         source_split: How its images are divided.
         seeds: How many there are unless the user says otherwise.
+        datasets: Further datasets of the study by name, see `tlbench.Study.dataset`; each function gets the size in
+            pixels. They are divided as the images are.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Profile:
     source_recipe: Recipe
     source_split: Split = field(default_factory=lambda: Split(validation=0.05, test=0.05))
     seeds: int = 3
+    datasets: Mapping[str, Callable[[int], Dataset]] = field(default_factory=dict, hash=False)
 
 
 # An eighth of the width and two middle modules: two cores train it in seconds. A stride of 1 leaves the middle flow

@@ -62,23 +62,27 @@ IMAGENET = Revision("imagenet", 1, ("networks/published.py",))
 # Not part of digests, which both paths share: results of the reference path are in a folder of each revision.
 REFERENCE = Revision("reference", 1, ("train/reference.py",))
 
-REVISIONS = (TRAINER, LOADER, IMAGENET, REFERENCE)
+# Part of the digests of evaluations alone, beside the digest of the evaluated trial.
+EVALUATOR = Revision("evaluator", 1, ("train/evaluating.py", "declare/evaluations.py"))
+
+REVISIONS = (TRAINER, LOADER, IMAGENET, REFERENCE, EVALUATOR)
 
 
 @cache
-def of_network(network: type) -> dict[str, int | str]:
-    """The state of a network's code, by the class that it belongs to: the network's own and all of its bases.
+def of_class(described: type) -> dict[str, int | str]:
+    """The state of the code of a network or of evaluated images, by class: the described class and all of its bases.
 
     A class that declares `REVISION`, an integer, is known by that number. Any other class is known by the SHA-256 of
-    its module's source, so that a network without a revision is trained again after every change of its module.
+    its module's source, so that results of a class without a revision are computed again after every change of its
+    module.
 
     Args:
-        network: The network's class.
+        described: Class of a network, or of images that networks are evaluated on.
 
     Raises:
         ConfigurationError: The source of a class cannot be found, or its `REVISION` is not an integer.
     """
-    return {f"{base.__module__}.{base.__qualname__}": _state(base) for base in network.__mro__ if _is_code_of(base)}
+    return {f"{base.__module__}.{base.__qualname__}": _state(base) for base in described.__mro__ if _is_code_of(base)}
 
 
 def _is_code_of(base: type) -> bool:
@@ -89,7 +93,7 @@ def _state(base: type) -> int | str:
     revision = vars(base).get("REVISION")
     if revision is not None:
         if not isinstance(revision, int):
-            msg = f"The REVISION of network {base.__qualname__} must be an integer. Received: {revision!r}"
+            msg = f"The REVISION of {base.__qualname__} must be an integer. Received: {revision!r}"
             raise ConfigurationError(msg)
         return revision
     try:
@@ -97,6 +101,6 @@ def _state(base: type) -> int | str:
     except TypeError:  # A class of a module without a file.
         source = None
     if source is None or not Path(source).is_file():
-        msg = f"The source of network {base.__qualname__} cannot be found; define it in a module."
+        msg = f"The source of {base.__qualname__} cannot be found; define it in a module."
         raise ConfigurationError(msg)
     return hashlib.sha256(Path(source).read_bytes()).hexdigest()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import Arm, Random
+from tlbench.errors import ConfigurationError
 from tlbench.networks import parts
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tlbench.declare.tasks import Task
     from tlbench.declare.trials import DataReference, ImageNet, Network, Recipe, Trial
@@ -30,6 +31,7 @@ class Study:
         pretrained: Where *transferred* weights come from.
         pretrained_name: What tables call that source.
         seeds: One trial of each arm for each.
+        datasets: Further datasets by name, see `dataset`.
     """
 
     profile: str
@@ -40,6 +42,7 @@ class Study:
     pretrained: ImageNet | Trial
     pretrained_name: str
     seeds: tuple[int, ...]
+    datasets: Mapping[str, DataReference] = field(default_factory=dict, hash=False)
 
     def random(
         self,
@@ -48,6 +51,7 @@ class Study:
         task: Task = EVERY_CLASS,
         frozen: Iterable[str] = (),
         recipe: Recipe | None = None,
+        data: DataReference | None = None,
     ) -> Arm:
         """An arm that starts from fresh weights.
 
@@ -56,10 +60,11 @@ class Study:
             task: What it learns.
             frozen: Flows that training leaves alone.
             recipe: How it is trained; the study's unless given.
+            data: Images that it trains and is tested on, see `dataset`; the study's unless given.
         """
         return Arm(
             label=label,
-            data=self.data,
+            data=data or self.data,
             task=task,
             network=self.network,
             initialisation=Random(),
@@ -76,6 +81,7 @@ class Study:
         frozen: Iterable[str] = (),
         recipe: Recipe | None = None,
         transferred: Iterable[str] | None = None,
+        data: DataReference | None = None,
     ) -> Arm:
         """An arm that starts from the weights of another network, but for its head.
 
@@ -86,10 +92,28 @@ class Study:
             frozen: Flows that training leaves alone.
             recipe: How it is trained; the study's unless given.
             transferred: Parts and cuts whose weights are copied; the others are drawn anew. All parts unless given.
+            data: Images that it trains and is tested on, see `dataset`; the study's unless given.
         """
-        arm = self.random(label, task=task, frozen=frozen, recipe=recipe)
+        arm = self.random(label, task=task, frozen=frozen, recipe=recipe, data=data)
         copied = None if transferred is None else frozenset(transferred)
         return replace(arm, initialisation=source or self.pretrained, transferred=copied)
+
+    def dataset(self, name: str) -> DataReference:
+        """A further dataset of the study, to train arms on or to evaluate them on.
+
+        Args:
+            name: Name of the dataset in `Profile.datasets`.
+
+        Raises:
+            ConfigurationError: The study has no further dataset of that name.
+        """
+        if name not in self.datasets:
+            msg = (
+                f"The study has no further dataset of that name; add it to the `datasets` of profile {self.profile!r}, "
+                f"which has: {', '.join(self.datasets) or 'none'}. Received: {name!r}"
+            )
+            raise ConfigurationError(msg)
+        return self.datasets[name]
 
     def up_to(self, name: str) -> tuple[str, ...]:
         """Names of all parts from the input to the end of a part or a cut, to freeze or to transfer.

@@ -33,7 +33,7 @@ ADDED = "added"
 class Network(Hashable, Protocol):
     """An architecture at one size; a frozen dataclass, since its fields are part of a trial's digest.
 
-    So is the code of its class and of the class's bases, see `tlbench.declare.revisions.of_network`.
+    So is the code of its class and of the class's bases, see `tlbench.declare.revisions.of_class`.
     """
 
     @property
@@ -184,7 +184,7 @@ class Trial:
     def _code(self) -> dict[str, int | str]:
         used = [revisions.TRAINER, revisions.LOADER]
         used += [revisions.IMAGENET] if isinstance(self.initialisation, ImageNet) else []
-        return {revision.name: revision.number for revision in used} | revisions.of_network(type(self.network))
+        return {revision.name: revision.number for revision in used} | revisions.of_class(type(self.network))
 
     @cached_property
     def arm_digest(self) -> str:
@@ -249,13 +249,18 @@ class Arm:
 
 def _fields(value: Any) -> dict[str, Any]:
     return {
-        field_.name: _json(getattr(value, field_.name))
+        field_.name: as_json(getattr(value, field_.name))
         for field_ in fields(value)
         if field_.compare and not (ADDED in field_.metadata and getattr(value, field_.name) == field_.default)
     }
 
 
-def _json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value of a trial as JSON, from which digests are computed; a trial stands there by its digest.
+
+    Args:
+        value: A trial, a frozen dataclass, a frozen set or a tuple of such values, or a value of JSON.
+    """
     if isinstance(value, Trial):
         return {"trial": value.digest}
     if is_dataclass(value):
@@ -264,5 +269,5 @@ def _json(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):
-        return [_json(item) for item in value]
+        return [as_json(item) for item in value]
     return value

@@ -210,12 +210,15 @@ class Plugin:
         """Show the study that is about to run."""
         if self._run is None or not self._run.trials:
             return []
+        from tlbench.declare.evaluations import evaluations_of
         from tlbench.report.plans import describe_size
 
-        run, assembly = self._run, self._run.assembly
+        run, assembly, missing = self._run, self._run.assembly, self._run.missing
         lines = [f"tlbench {name}: {value}" for name, value in assembly.header.items()]
         lines += [f"tlbench note: {note}" for note in assembly.notes]
-        return [*lines, f"tlbench plan: {describe_size(run.trials, run.forecast(run.missing))}"]
+        evaluations, to_compute = (len(evaluations_of(works)) for works in (run.planned, missing))
+        size = describe_size(run.trials, run.forecast(missing), evaluations, to_compute)
+        return [*lines, f"tlbench plan: {size}"]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> bool | None:

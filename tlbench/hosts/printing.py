@@ -50,7 +50,8 @@ def progress_line(config: pytest.Config, *, silent: bool) -> Callable[[str, bool
 
 def print_plan(reporter: pytest.TerminalReporter, run: Run) -> None:
     """Print the plan of a run, and its forecast."""
-    from tlbench.report.plans import describe, describe_forecast
+    from tlbench.declare.evaluations import evaluations_of, trials_of
+    from tlbench.report.plans import describe, describe_evaluations, describe_forecast
 
     reporter.section("tlbench plan")
     if not run.trials:
@@ -61,11 +62,14 @@ def print_plan(reporter: pytest.TerminalReporter, run: Run) -> None:
     reporter.write_line(
         describe(run.trials, run.labels.of_trials, lambda trial: trial not in missing, run.assembly.graph, forecast)
     )
-    if missing:
-        for trial in missing:
-            if reason := run.assembly.store.damage(trial):
-                reporter.write_line(f"Damaged, and to be trained again: {trial.digest[:12]} ({reason})")
-        reporter.write_line(describe_forecast(forecast, run.assembly.peak_memory(missing)))
+    if evaluations := evaluations_of(run.planned):
+        reporter.write_line("")
+        reporter.write_line(describe_evaluations(evaluations, run.trials, lambda each: each not in missing))
+    for work in missing:
+        if reason := run.assembly.store.damage(work):
+            reporter.write_line(f"Damaged, and to be computed again: {work.digest[:12]} ({reason})")
+    if trials := trials_of(missing):
+        reporter.write_line(describe_forecast(forecast, run.assembly.peak_memory(trials)))
 
 
 def print_outcome(reporter: pytest.TerminalReporter, run: Run) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tlbench.declare.claims import Claim
-    from tlbench.declare.trials import Trial
+    from tlbench.declare.evaluations import Work
     from tlbench.judge.decisions import Outcome
     from tlbench.scores.listed import Metric, Scored
     from tlbench.scores.statistics import Interval
@@ -53,9 +53,9 @@ def looks(first: int, most: int) -> tuple[int, ...]:
 
 def judge(
     claims: Sequence[Claim],
-    result: Callable[[Trial], Scored],
+    result: Callable[[Work], Scored],
     seeds_at_looks: Sequence[int],
-    train: Callable[[Iterable[Trial]], None] = lambda _trials: None,
+    train: Callable[[Iterable[Work]], None] = lambda _work: None,
     level: float = LEVEL,
     beside: Sequence[Metric] = BESIDE_ACCURACY,
 ) -> list[Verdict]:
@@ -90,9 +90,9 @@ def judge(
 
     Args:
         claims: All claims of the run, in any order.
-        result: Function that gives the result of a trained trial.
+        result: Function that gives the result of a trial or an evaluation.
         seeds_at_looks: Number of seeds at each look, growing.
-        train: Function that trains the trials of the next look.
+        train: Function that trains the trials of the next look, and computes the evaluations.
         level: Level of each direction.
         beside: Metrics on which claims about accuracy are judged as well.
 
@@ -111,7 +111,7 @@ def judge(
         if not undecided:
             break
         seeds = range(count)
-        train(trial for index in undecided for trial in claims[index].trials(seeds))
+        train(work for index in undecided for work in claims[index].work(seeds))
         family.look(undecided, result, seeds, share)
         for other in others.values():
             other.look([index for index in other.undecided if index in undecided], result, seeds, share)
@@ -161,7 +161,7 @@ class _Family:
             if key not in verdicts or (verdicts[key].inconclusive and not verdicts[key].evidence.unknown)
         ]
 
-    def look(self, keys: Sequence[int], result: Callable[[Trial], Scored], seeds: Sequence[int], level: float) -> None:
+    def look(self, keys: Sequence[int], result: Callable[[Work], Scored], seeds: Sequence[int], level: float) -> None:
         """Judge some claims anew."""
         self._evidence |= {key: Evidence.of(self._claims[key], result, seeds) for key in keys}
         estimates = self._estimates()
@@ -213,7 +213,7 @@ def _verdict(
         if evidence.diverged:
             reason = f"a run diverged under seed {', '.join(map(str, evidence.diverged))}"
         elif evidence.lacking:
-            names = " or ".join(sorted({metric.name for _, _, metric in claim.difference.terms}))
+            names = " or ".join(sorted({term.metric.name for term in claim.difference.terms}))
             reason = f"a trial has no {names} under seed {', '.join(map(str, evidence.lacking))}"
         return Verdict(claim, "inconclusive", reason, evidence, replace(decision, interval=evidence.interval), {})
     nearer = min(corrected, key=lambda each: each.p)

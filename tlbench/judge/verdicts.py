@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from tlbench.declare.evaluations import Evaluation
 from tlbench.judge.wording import in_words, shown_difference
 from tlbench.scores.statistics import CONFIDENCE, mean_interval, p_value, sample_size
 from tlbench.store.baselines import SavedClaim
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tlbench.declare.claims import Claim
+    from tlbench.declare.evaluations import Work
     from tlbench.declare.trials import Trial
     from tlbench.judge.decisions import Decision, Outcome
     from tlbench.scores.listed import Scored
@@ -41,7 +43,7 @@ class Evidence:
     lacking: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, claim: Claim, result: Callable[[Trial], Scored], seeds: Sequence[int]) -> Evidence:
+    def of(cls, claim: Claim, result: Callable[[Work], Scored], seeds: Sequence[int]) -> Evidence:
         """The evidence of some seeds.
 
         The difference is taken within each seed: arms of equal seed share the
@@ -49,7 +51,7 @@ class Evidence:
 
         Args:
             claim: The claim to judge.
-            result: Function that gives the result of a trial.
+            result: Function that gives the result of a trial or an evaluation.
             seeds: Seeds, at least one.
         """
         left, right = ({seed: side.value(result, seed) for seed in seeds} for side in (claim.left, claim.right))
@@ -186,9 +188,11 @@ def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | Non
     """
     unknown = verdict.evidence.unknown
 
-    def measurement(trial: Trial) -> str:
+    def measurement(work: Work) -> str:
+        # An evaluation of the same trained network is the same measurement, whichever run has computed it.
+        trial = work.trial if isinstance(work, Evaluation) else work
         outcome = result(trial) if result is not None else None
-        return f"{trial.digest}@{outcome.run if outcome else ''}"
+        return f"{work.digest}@{outcome.run if outcome else ''}"
 
     return SavedClaim(
         name=verdict.claim.name,
@@ -201,7 +205,7 @@ def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | Non
         seeds_needed=verdict.seeds_needed,
         also={key: saved_claim(other, result) for key, other in verdict.also.items()},
         measurements={
-            seed: tuple(map(measurement, verdict.claim.difference.trials(seed)))
+            seed: tuple(map(measurement, verdict.claim.difference.work(seed)))
             for seed in verdict.differences
             if result is not None
         },

@@ -1,107 +1,111 @@
-"""Trials in, an ordered and deduplicated plan out."""
+"""Trials and evaluations in, an ordered and deduplicated plan out."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
+    from tlbench.declare.evaluations import Evaluation, Work
     from tlbench.declare.trials import Trial
 
+# Trials alone have trials alone for sources.
+_W = TypeVar("_W", "Trial", "Trial | Evaluation")
 
-def ordered(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-    """Each trial once, after its source.
+
+def ordered(works: Iterable[_W]) -> tuple[_W, ...]:
+    """Each trial and evaluation once, after its source.
 
     Args:
-        trials: What is wanted; sources need not be among them.
+        works: Trials and evaluations; sources need not be among them.
 
     Returns:
-        The trials and their sources, in the order in which they can be trained.
+        The trials and evaluations and their sources, in the order in which they can be computed.
     """
-    planned: dict[str, Trial] = {}
+    planned: dict[str, _W] = {}
 
-    def add(trial: Trial) -> None:
-        if trial.digest in planned:
+    def add(work: Any) -> None:
+        if work.digest in planned:
             return
-        if trial.source is not None:
-            add(trial.source)
-        planned[trial.digest] = trial
+        if work.source is not None:
+            add(work.source)
+        planned[work.digest] = work
 
-    for trial in trials:
-        add(trial)
+    for work in works:
+        add(work)
     return tuple(planned.values())
 
 
 class Schedule:
-    """Hands out trials to those that train them, such that few networks are compiled and sources come first.
+    """Hands out trials and evaluations to workers, such that few networks are compiled and sources come first.
 
-    What trains is known by a number. It stays with the kinds of trials that it has compiled a network for as long as
-    there are any; then it takes up a kind that nobody has; then it helps with the kind of which the most are left.
+    A worker is known by a number. It stays with the kinds that it has compiled a network for as long as there are any;
+    then it takes up a kind that nobody has; then it helps with the kind of which the most are left.
 
     Args:
-        trials: Each once. Of sources that are not among them it is assumed that they are trained.
-        kind: What trials that share a compiled network have in common.
+        works: Trials and evaluations, each once. Sources that are not among them are taken for trained.
+        kind: Gives the key under which trials, or evaluations, share a compiled network.
         compiled: Kinds that workers have compiled networks for already, by number; kept up to date.
     """
 
     def __init__(
         self,
-        trials: Iterable[Trial],
-        kind: Callable[[Trial], Hashable],
+        works: Iterable[Work],
+        kind: Callable[[Work], Hashable],
         compiled: dict[int, set[Hashable]] | None = None,
     ) -> None:
-        self._waiting = {trial.digest: trial for trial in trials}
+        self._waiting = {work.digest: work for work in works}
         self._unfinished = set(self._waiting)
         self._kind = kind
         self._compiled = {} if compiled is None else compiled
         self._latest: dict[int, Hashable] = {}
 
     def __len__(self) -> int:
-        """Number of trials that wait."""
+        """Number of trials and evaluations that wait."""
         return len(self._waiting)
 
-    def take(self, worker: int) -> Trial | None:
-        """The next trial for a worker; None where waiting is better, or all that there is."""
-        ready: defaultdict[Hashable, list[Trial]] = defaultdict(list)
-        for trial in self._waiting.values():
-            if trial.source is None or trial.source.digest not in self._unfinished:
-                ready[self._kind(trial)].append(trial)
+    def take(self, worker: int) -> Work | None:
+        """The next trial or evaluation for a worker; None where waiting is better, or nothing waits."""
+        ready: defaultdict[Hashable, list[Work]] = defaultdict(list)
+        for work in self._waiting.values():
+            if work.source is None or work.source.digest not in self._unfinished:
+                ready[self._kind(work)].append(work)
         others = set().union(*(kinds for number, kinds in self._compiled.items() if number != worker))
         own = [kind for kind in ready if kind in self._compiled.get(worker, ())]
         new = [kind for kind in ready if kind not in others]
-        # For the last trial of a kind, compiling takes longer than waiting.
-        shared = [kind for kind, trials in ready.items() if len(trials) > 1]
+        # For the last of a kind, compiling takes longer than waiting.
+        shared = [kind for kind, works in ready.items() if len(works) > 1]
         kinds = own or new or shared
         if not kinds:
             return None
 
-        awaited = Counter(trial.source.digest for trial in self._waiting.values() if trial.source is not None)
+        awaited = Counter(work.source.digest for work in self._waiting.values() if work.source is not None)
 
         def urgency(kind: Hashable) -> tuple[int, bool, int]:
             return (
-                sum(awaited[trial.digest] for trial in ready[kind]),
+                sum(awaited[work.digest] for work in ready[kind]),
                 kind == self._latest.get(worker),
                 len(ready[kind]),
             )
 
         kind = max(kinds, key=urgency)
-        trial = max(ready[kind], key=lambda trial: awaited[trial.digest])
-        del self._waiting[trial.digest]
+        taken = max(ready[kind], key=lambda work: awaited[work.digest])
+        del self._waiting[taken.digest]
         self._compiled.setdefault(worker, set()).add(kind)
         self._latest[worker] = kind
-        return trial
+        return taken
 
-    def finished(self, trial: Trial) -> None:
-        """Let trials that start from this trial be handed out."""
-        self._unfinished.discard(trial.digest)
+    def finished(self, work: Work) -> None:
+        """Let the trials and evaluations be handed out that start from this one."""
+        self._unfinished.discard(work.digest)
 
-    def failed(self, trial: Trial) -> tuple[Trial, ...]:
-        """Drop what starts from this trial, directly or not; returns it."""
-        dropped: list[Trial] = []
-        failed = {trial.digest}
+    def failed(self, work: Work) -> tuple[Work, ...]:
+        """Drop the trials and evaluations that start from this one, directly or not; returns them."""
+        dropped: list[Work] = []
+        failed = {work.digest}
         for other in tuple(self._waiting.values()):  # Sources come before what starts from them.
             if other.source is not None and other.source.digest in failed:
                 failed.add(other.digest)
@@ -109,11 +113,11 @@ class Schedule:
         self._unfinished -= failed
         return tuple(dropped)
 
-    def abandon(self) -> tuple[Trial, ...]:
-        """Drop all that waits; returns it."""
+    def abandon(self) -> tuple[Work, ...]:
+        """Drop all trials and evaluations that wait; returns them."""
         dropped = tuple(self._waiting.values())
         self._waiting.clear()
-        self._unfinished -= {trial.digest for trial in dropped}
+        self._unfinished -= {work.digest for work in dropped}
         return dropped
 
     def lost(self, worker: int) -> None:

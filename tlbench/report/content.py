@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # Also that of `results.schema.json`. 1 was of before trials were in it, 2 of before a claim had a unit.
 # 3: everything that the report is made of. 4: the interval that decides a claim, and what a comparison has measured.
-# 5: scores, and verdicts beside a claim's own, by metric.
-SCHEMA_VERSION = 5
+# 5: scores, and verdicts beside a claim's own, by metric. 6: the evaluations of a trial.
+SCHEMA_VERSION = 6
 
 
 @dataclass(frozen=True)

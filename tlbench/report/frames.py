@@ -1,4 +1,4 @@
-"""A run as pandas data frames: trials, epochs, claims, differences by seed, and predictions."""
+"""A run as pandas data frames: trials, evaluations, epochs, claims, differences by seed, and predictions."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ TRIALS = {
     **{fact.replace(" ", "_"): "string" for fact in FACTS},
     "environment": "string",
 }
+EVALUATIONS = {
+    **_TRIAL,
+    "evaluation": "string",
+    "images": "string",
+    "status": "string",
+    **dict.fromkeys(SCORES, "float64"),
+    "seconds": "float64",
+}
 EPOCHS = {**_TRIAL, "epoch": "int64", **dict.fromkeys(HISTORIES, "float64")}
 CLAIMS = {
     **dict.fromkeys(("name", "statement", "outcome", "reason", "unit"), "string"),
@@ -91,6 +99,27 @@ class Frames:
         from. The texts `data`, `task`, `network`, `starts_from`, `frozen`, `recipe` and `environment` describe it.
         """
         return _frame(TRIALS, (self._trial(arm, trial) for arm, trial in self._each()))
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """A row for each evaluation of a trained network on other images than its trial's own test images.
+
+        `digest`, `arm` and `seed` are those of `trials`; `evaluation` is the digest of the evaluation and `images` the
+        name of its images. Scores are columns as in `trials`; `seconds` is the wall time of the evaluation.
+        """
+        return _frame(
+            EVALUATIONS,
+            (
+                {
+                    **_named(arm, trial),
+                    "evaluation": each.digest,
+                    **{name: getattr(each, name) for name in ("images", "status", "seconds")},
+                    **{key: each.scores.get(key) for key in SCORES},
+                }
+                for arm, trial in self._each()
+                for each in trial.evaluations
+            ),
+        )
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
@@ -190,7 +219,7 @@ def read(path: str | os.PathLike[str]) -> Frames:
         path: A `results.json`, the folder of a report, or a store, such as `.tlbench`, which stands for its last run.
 
     Returns:
-        Frames of trials, epochs, claims and differences; of predictions too where a store is read.
+        Frames of trials, evaluations, epochs, claims and differences; of predictions too where a store is read.
 
     Raises:
         StoreError: There is no such run, it is damaged, or another version of tlbench wrote it.

@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING
 
 from tlbench.declare.trials import ImageNet
 from tlbench.networks import parts
-from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord, finite
+from tlbench.report.records import (
+    ArmRecord,
+    ClaimRecord,
+    ComparisonRecord,
+    EvaluationRecord,
+    SeedScore,
+    TrialChange,
+    TrialRecord,
+    finite,
+)
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from tlbench.declare.evaluations import Evaluation
     from tlbench.declare.trials import Trial
     from tlbench.judge.comparison import Comparison, FailOn
     from tlbench.judge.verdicts import Verdict
     from tlbench.machine.environment import Environment
-    from tlbench.store.results import Result
+    from tlbench.store.results import EvaluationResult, Result, ResultOf
 
 
 def claim_record(verdict: Verdict) -> ClaimRecord:
@@ -60,15 +70,23 @@ def claim_record(verdict: Verdict) -> ClaimRecord:
 
 
 def arm_records(
-    trials: Iterable[Trial], result: Callable[[Trial], Result | None], labels: Mapping[str, Sequence[str]]
+    trials: Iterable[Trial],
+    result: ResultOf,
+    labels: Mapping[str, Sequence[str]],
+    evaluations: Iterable[Evaluation] = (),
 ) -> tuple[tuple[ArmRecord, ...], tuple[Environment, ...]]:
     """The trials of a run by arm, and the environments that they ran on.
 
     Args:
         trials: In the order of the plan; those without a result are left out.
-        result: Function that gives a trial's result, or None.
+        result: Function that gives the result of a trial or an evaluation, or None.
         labels: Labels of arms, by `Trial.arm_digest`.
+        evaluations: Evaluations of the trials; those without a result are left out.
     """
+    evaluated: defaultdict[str, list[EvaluationRecord]] = defaultdict(list)
+    for evaluation in evaluations:
+        if (scored := result(evaluation)) is not None:
+            evaluated[evaluation.trial.digest].append(_evaluation_record(evaluation, scored))
     grouped: defaultdict[str, list[tuple[Trial, Result]]] = defaultdict(list)
     for trial in trials:
         if (outcome := result(trial)) is not None:
@@ -82,7 +100,9 @@ def arm_records(
                 labels=tuple(labels.get(arm, ())) or (f"pretraining on {first.data.name}",),
                 facts=_facts(first, labels),
                 trials=tuple(
-                    _trial_record(trial, outcome, environments.index(outcome.environment))
+                    _trial_record(
+                        trial, outcome, environments.index(outcome.environment), tuple(evaluated[trial.digest])
+                    )
                     for trial, outcome in sorted(group, key=lambda pair: pair[0].seed)
                 ),
             )
@@ -137,7 +157,20 @@ def _groups(trial: Trial) -> str:
     return ", ".join(groups) or "every class"
 
 
-def _trial_record(trial: Trial, result: Result, environment: int) -> TrialRecord:
+def _evaluation_record(evaluation: Evaluation, result: EvaluationResult) -> EvaluationRecord:
+    return EvaluationRecord(
+        digest=evaluation.digest,
+        images=evaluation.images.name,
+        status=result.status,
+        scores=result.scores,
+        f1={} if result.diverged else result.f1,
+        seconds=result.seconds,
+    )
+
+
+def _trial_record(
+    trial: Trial, result: Result, environment: int, evaluations: tuple[EvaluationRecord, ...]
+) -> TrialRecord:
     return TrialRecord(
         digest=trial.digest,
         seed=trial.seed,
@@ -151,4 +184,5 @@ def _trial_record(trial: Trial, result: Result, environment: int) -> TrialRecord
         step_seconds=result.summary.step_seconds,
         source=trial.source.digest if trial.source else None,
         environment=environment,
+        evaluations=evaluations,
     )

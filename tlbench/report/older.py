@@ -64,8 +64,16 @@ def _of_4(content: dict[str, Any]) -> int:
     return 5
 
 
+def _of_5(content: dict[str, Any]) -> int:
+    """Bring schema 5, of before trained networks were evaluated on other images, to 6."""
+    for arm in content.get("arms") or []:
+        for trial in arm["trials"]:
+            trial["evaluations"] = []
+    return 6
+
+
 # Keys of metrics that comparisons named otherwise.
 _KEYS_OF_4 = {"macro-F1": "macro_f1"}
 
 # From a schema that can still be read to the next.
-UPGRADES = {3: _of_3, 4: _of_4}
+UPGRADES = {3: _of_3, 4: _of_4, 5: _of_5}

@@ -16,6 +16,7 @@ from tlbench.scores.listed import METRICS
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    from tlbench.declare.evaluations import Evaluation
     from tlbench.declare.trials import Trial
     from tlbench.plan.forecast import Expected, Forecast
     from tlbench.store.results import Result
@@ -71,12 +72,37 @@ def describe(
     return f"{tabulate(lines, headings)}\n{summary}"
 
 
-def describe_size(plan: Sequence[Trial], forecast: Forecast) -> str:
+def describe_evaluations(
+    evaluations: Sequence[Evaluation], plan: Sequence[Trial], stored: Callable[[Evaluation], bool]
+) -> str:
+    """The evaluations of a plan, a line for each.
+
+    Args:
+        evaluations: Evaluations, at least one.
+        plan: Trials in the order of training.
+        stored: Tells the evaluations whose result is stored.
+    """
+    number = {trial.digest: position for position, trial in enumerate(plan, start=1)}
+    lines = [
+        [number[each.trial.digest], each.images.name, each.digest[:12], "stored" if stored(each) else "to compute"]
+        for each in evaluations
+    ]
+    missing = sum(not stored(each) for each in evaluations)
+    summary = (
+        f"{_number(len(evaluations), 'evaluation', 'evaluations')} of trained networks; "
+        f"{len(evaluations) - missing} stored, {missing} to compute, without training."
+    )
+    return f"{tabulate(lines, ['of trial', 'on', 'digest', 'state'])}\n{summary}"
+
+
+def describe_size(plan: Sequence[Trial], forecast: Forecast, evaluations: int = 0, to_compute: int = 0) -> str:
     """The length of a plan, in a line.
 
     Args:
         plan: All its trials.
-        forecast: What those will take that are not stored.
+        forecast: Forecast of the trials that are not stored.
+        evaluations: Number of evaluations of trained networks in the plan.
+        to_compute: Number of evaluations that are not stored.
     """
     missing = len(forecast.expected) + forecast.unknown
     text = f"{len(plan)} trials, {len(plan) - missing} stored, {missing} to train"
@@ -84,6 +110,8 @@ def describe_size(plan: Sequence[Trial], forecast: Forecast) -> str:
         text += f", {_bound(forecast)} {duration(forecast.seconds, rough=True)}"
     if forecast.expected and forecast.unknown:
         text += f" for {len(forecast.expected)} of them"
+    if evaluations:
+        text += f"; {_number(evaluations, 'evaluation', 'evaluations')}, {to_compute} to compute"
     return text
 
 

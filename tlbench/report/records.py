@@ -95,6 +95,27 @@ class ClaimRecord:
 
 
 @dataclass(frozen=True)
+class EvaluationRecord:
+    """The scores of a trained network on other images than its trial's own test images.
+
+    Attributes:
+        digest: Digest of the evaluation, see `tlbench.declare.evaluations.Evaluation`.
+        images: Name of the images.
+        status: Finished or diverged.
+        scores: Scores by `tlbench.scores.listed.Metric.key`; empty where a probability is not finite.
+        f1: F1 by label; empty where a probability is not finite.
+        seconds: Wall time of the evaluation.
+    """
+
+    digest: str
+    images: str
+    status: str
+    scores: dict[str, float]
+    f1: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """A trial and its scores.
 
@@ -112,6 +133,7 @@ class TrialRecord:
         step_seconds: Wall time of a step, in the fastest epoch after the first.
         source: Digest of the trial it started from; None where it started from none.
         environment: Index in the report's environments.
+        evaluations: Scores of the trained network on other images, in the order of the plan.
     """
 
     digest: str
@@ -126,6 +148,7 @@ class TrialRecord:
     step_seconds: float | None
     source: str | None
     environment: int
+    evaluations: tuple[EvaluationRecord, ...]
 
 
 @dataclass(frozen=True)

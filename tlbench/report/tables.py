@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tlbench.declare.claims import Quantity, Reading
+    from tlbench.declare.evaluations import Work
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.scores.listed import Metric
-    from tlbench.store.results import Result
+    from tlbench.scores.listed import Metric, Scored
 
 ValueStatus = Literal["finished", "diverged", "no score", "not run"]
 
@@ -82,9 +82,14 @@ class Table:
     notes: tuple[str, ...] = ()
 
     @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Quantities of the cells."""
+        return tuple(cell for row in self.rows for cell in row.cells.values())
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
         """Arms of the cells."""
-        return tuple(arm for row in self.rows for cell in row.cells.values() for arm in cell.arms)
+        return tuple(arm for cell in self.quantities for arm in cell.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
         """Trials that the cells rest on."""
@@ -109,18 +114,18 @@ class Value:
     number: float | None
 
     @classmethod
-    def of(cls, quantity: Quantity, result: Callable[[Trial], Result | None], seed: int) -> Value:
+    def of(cls, quantity: Quantity, result: Callable[[Work], Scored | None], seed: int) -> Value:
         """A quantity's value, as far as there are results.
 
         Args:
             quantity: The quantity.
-            result: Function that gives a trial's result, or None where there is none.
+            result: Function that gives the result of a trial or an evaluation, or None where there is none.
             seed: Seed of the trials.
         """
-        results = {trial.digest: result(trial) for trial in quantity.trials(seed)}
+        results = {work.digest: result(work) for work in (*quantity.trials(seed), *quantity.work(seed))}
         if any(outcome is None for outcome in results.values()):
             return cls(seed, "not run", None)
-        number = quantity.value(lambda trial: results[trial.digest], seed)  # type: ignore[arg-type, return-value]
+        number = quantity.value(lambda work: results[work.digest], seed)  # type: ignore[arg-type, return-value]
         if math.isfinite(number):
             return cls(seed, "finished", number)
         diverged = any(outcome is not None and outcome.diverged for outcome in results.values())
@@ -143,7 +148,7 @@ class Cell:
     def of(
         cls,
         quantity: Quantity,
-        result: Callable[[Trial], Result | None],
+        result: Callable[[Work], Scored | None],
         seeds: Sequence[int],
         published: str | None = None,
     ) -> Cell:
@@ -248,12 +253,12 @@ class FilledTable:
                     }
 
 
-def fill(table: Table, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> FilledTable:
+def fill(table: Table, result: Callable[[Work], Scored | None], seeds: Sequence[int]) -> FilledTable:
     """Fill a table with the results there are.
 
     Args:
         table: The table to fill.
-        result: Function that gives a trial's result, or None where there is none.
+        result: Function that gives the result of a trial or an evaluation, or None where there is none.
         seeds: Seeds of the values.
     """
     return FilledTable(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.declare import tasks
+from tlbench.declare.evaluations import Evaluation
 from tlbench.declare.graphs import Graph
 from tlbench.declare.revisions import REFERENCE
 from tlbench.declare.study import Study
@@ -25,9 +26,10 @@ from tlbench.store.store import Store
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from tlbench.datasets.dataset import Dataset
+    from tlbench.declare.evaluations import Work
     from tlbench.declare.profiles import Profile
     from tlbench.declare.tasks import Task
     from tlbench.machine.environment import Environment
@@ -67,8 +69,11 @@ class Assembly:
         return {
             "environment": str(self.environment),
             "profile": study.profile,
-            "dataset": f"{data.name}, {len(data.images)} images in {len(data.class_names)} classes, "
-            f"digest {data.digest[:12]}",
+            "dataset": _and_size(data),
+            **{
+                f"dataset {name!r}": _and_size(self.datasets[reference.digest])
+                for name, reference in study.datasets.items()
+            },
             "transferred from": study.pretrained_name,
             "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
@@ -97,15 +102,42 @@ class Assembly:
     @property
     def caption(self) -> str:
         """The sentence on the images that captions end with."""
-        data = self.datasets[self.study.data.digest]
-        others = [dataset for dataset in self.datasets.values() if dataset.digest != data.digest]
-        named = [f"Data: {_and_stand_in(data)}", *(f"weights transferred from {_and_stand_in(one)}" for one in others)]
+        study = self.study
+        sources = [study.pretrained.data.digest] if isinstance(study.pretrained, Trial) else []
+        data = [each.digest for each in (study.data, *study.datasets.values())]
+        named = [
+            f"Data: {', '.join(_and_stand_in(self.datasets[digest]) for digest in data)}",
+            *(f"weights transferred from {_and_stand_in(self.datasets[digest])}" for digest in sources),
+        ]
         return f"{'; '.join(named)}."
 
     def graph(self, trial: Trial) -> Graph:
         """The key under which a trial shares a compiled network."""
         dataset = self.datasets.get(trial.data.digest)
         return Graph.of(trial, len(trial.task.labels_of(dataset.class_names if dataset else ())))
+
+    def kind(self, work: Work) -> Hashable:
+        """The key under which trials share a compiled network, and evaluations a network that only predicts."""
+        if not isinstance(work, Evaluation):
+            return self.graph(work)
+        graph = self.graph(work.trial)
+        return "evaluation", graph.network, graph.labels, graph.precision
+
+    def unfit(self, works: Iterable[Work]) -> str | None:
+        """The reason for which the images do not serve some trials and evaluations; None where they do.
+
+        Args:
+            works: Trials and evaluations.
+        """
+        try:
+            for work in works:
+                if isinstance(work, Evaluation):
+                    work.examples(self.datasets)
+                else:
+                    work.task.mapping(self.datasets[work.data.digest].class_names)
+        except DataError as error:
+            return str(error)
+        return None
 
     def forecast(self, trials: Sequence[Trial], timings: Iterable[Timing], processes: int = 1) -> Forecast:
         """Predict the time that some trials will take.
@@ -146,6 +178,11 @@ def near(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def _and_size(dataset: Dataset) -> str:
+    size = f"{len(dataset.images)} images in {len(dataset.class_names)} classes"
+    return f"{dataset.name}, {size}, digest {dataset.digest[:12]}"
+
+
 def _and_stand_in(dataset: Dataset) -> str:
     return f"{dataset.name} (a stand-in for {dataset.stand_in})" if dataset.stand_in else dataset.name
 
@@ -176,7 +213,8 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
     precision = "mixed_bfloat16" if options.gpu else "float32"
 
     data = _images(profile, options)
-    datasets = {data.digest: data}
+    others = {name: make(profile.network.image_size) for name, make in profile.datasets.items()}
+    datasets = {dataset.digest: dataset for dataset in (data, *others.values())}
     pretrained: ImageNet | Trial
     if options.resolved_source == "imagenet":
         weights = published.of_network(profile.network)
@@ -201,6 +239,7 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
     study = Study(
         profile=profile.name,
         data=DataReference(data.name, data.digest, split),
+        datasets={name: DataReference(dataset.name, dataset.digest, split) for name, dataset in others.items()},
         class_names=data.class_names,
         network=profile.network,
         recipe=profile.recipe.at(precision=precision),
@@ -215,11 +254,12 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
     ]
     notes += [note for dataset in datasets.values() for note in dataset.notes]
     splits = {split.under(seed) for seed in study.seeds}
-    if copies := max(data.duplicates_across(data.parts(each)) for each in splits):
-        most = " under the seed with the most" if len(splits) > 1 else ""
-        notes.append(
-            f"Test images of {data.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
-        )
+    for each in (data, *others.values()):
+        if copies := max(each.duplicates_across(each.parts(under)) for under in splits):
+            most = " under the seed with the most" if len(splits) > 1 else ""
+            notes.append(
+                f"Test images of {each.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
+            )
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
     return Assembly(
         options,

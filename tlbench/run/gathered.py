@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tlbench.declare.claims import Claim
+from tlbench.declare.claims import Claim, evaluations
+from tlbench.declare.evaluations import Evaluation
 from tlbench.errors import ConfigurationError
 from tlbench.report.names import file_name
 from tlbench.report.tables import Table
@@ -14,6 +15,7 @@ from tlbench.report.tables import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tlbench.declare.evaluations import Work
     from tlbench.declare.trials import Arm, Trial
     from tlbench.judge.verdicts import Verdict
     from tlbench.report.figures import Figure
@@ -27,6 +29,7 @@ class Gathered:
 
     Attributes:
         trials: Trials of the plan, and those that claims have asked for since, by digest.
+        evaluations: Evaluations of the plan, and those that claims have asked for since, by digest.
         arms: Labels of arms, by the arm's digest.
         verdicts: Verdicts, in the order of the tests.
         tables: Declared tables.
@@ -35,6 +38,7 @@ class Gathered:
     """
 
     trials: dict[str, Trial] = field(default_factory=dict)
+    evaluations: dict[str, Evaluation] = field(default_factory=dict)
     arms: dict[str, list[str]] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
@@ -58,9 +62,18 @@ class Gathered:
         elif not isinstance(declared, Claim) and declared not in self.figures:
             self.figures.append(declared)
 
-    def add_trials(self, trials: Iterable[Trial]) -> None:
-        """Add trials."""
-        self.trials |= {trial.digest: trial for trial in trials}
+    def add_verdict(self, verdict: Verdict) -> None:
+        """Add a verdict, which may have been added before."""
+        if not any(other is verdict for other in self.verdicts):
+            self.verdicts.append(verdict)
+
+    def add_work(self, works: Iterable[Work]) -> None:
+        """Add trials and evaluations."""
+        for work in works:
+            if isinstance(work, Evaluation):
+                self.evaluations[work.digest] = work
+            else:
+                self.trials[work.digest] = work
 
     def merge(self, other: Gathered) -> None:
         """Add what another process of the same run has gathered.
@@ -70,6 +83,7 @@ class Gathered:
         """
         self.verdicts += other.verdicts
         self.trials |= other.trials
+        self.evaluations |= other.evaluations
         self.arms |= other.arms
         self.tables = self.tables or other.tables
         self.figures = self.figures or other.figures
@@ -89,6 +103,17 @@ class Gathered:
                 f"one its parameter. Received: {', '.join(doubled)} more than once"
             )
             raise ConfigurationError(msg)
+
+
+def work_of(declared: Declaration, seeds: Sequence[int]) -> tuple[Work, ...]:
+    """The trials that a declaration rests on, then the evaluations of trials.
+
+    Args:
+        declared: A claim, a table or a figure.
+        seeds: Seeds of the trials.
+    """
+    # Figures of a user's own need no quantities.
+    return (*declared.trials(seeds), *evaluations(getattr(declared, "quantities", ()), seeds))
 
 
 class Labels:
@@ -119,9 +144,16 @@ class Labels:
                 if trial.source is not None and not isinstance(arm.initialisation, type(arm)):
                     self._add(trial.source, f"pretraining on {trial.source.data.name}")
 
-    def first(self, trial: Trial) -> str:
-        """The first label of a trial."""
-        return self.of_trials.get(trial.digest, ["source"])[0]
+    def first(self, work: Work, unknown: str = "source") -> str:
+        """The first label of a trial or an evaluation.
+
+        Args:
+            work: Trial or evaluation.
+            unknown: Label of a trial that has none.
+        """
+        if isinstance(work, Evaluation):
+            return f"{self.first(work.trial, unknown)} on {work.images.name}"
+        return self.of_trials.get(work.digest, [unknown])[0]
 
     def _add(self, trial: Trial, label: str) -> None:
         labels = self.of_trials.setdefault(trial.digest, [])

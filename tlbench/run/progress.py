@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
+    from tlbench.declare.evaluations import Evaluation, Work
     from tlbench.declare.trials import Trial
-    from tlbench.store.results import Result
+    from tlbench.run.status import StatusFile
+    from tlbench.store.results import EvaluationResult, Result
     from tlbench.train.worker import Listener
 
 # From here on minutes are exact enough.
@@ -20,11 +22,11 @@ SHOWN_IN_SECONDS = 90
 
 
 class Progress:
-    """Tells, while trials are trained, which of how many and for how long.
+    """Shows the number, the label and the accuracy of trials and evaluations as they end, and the time left.
 
     Args:
-        labels: What to call each trial that is to be trained, by digest.
-        trials: The same trials.
+        label: Gives the label of a trial or an evaluation.
+        trials: Trials that are to be trained.
         tell: Shows a line; the second argument says whether the next one may replace it.
         graph: Gives the key under which a trial shares a compiled network.
         at_once: Number of trials that are trained at once.
@@ -32,13 +34,13 @@ class Progress:
 
     def __init__(
         self,
-        labels: Mapping[str, Sequence[str]],
+        label: Callable[[Work], str],
         trials: tuple[Trial, ...],
         tell: Callable[[str, bool], None],
         graph: Callable[[Trial], Hashable],
         at_once: int = 1,
     ) -> None:
-        self._labels = labels
+        self._label = label
         self._waiting = {trial.digest: trial for trial in trials}
         self._total = len(trials)
         self._tell = tell
@@ -69,11 +71,16 @@ class Progress:
         outcome = "diverged" if result.diverged else f"accuracy {result.accuracy:.1%}"
         self._tell(f"{line}: {outcome}, {result.seconds:.1f} s{self._left()}", False)
 
+    def evaluation_ended(self, evaluation: Evaluation, result: EvaluationResult) -> None:
+        """An evaluation is in the store."""
+        outcome = "diverged" if result.diverged else f"accuracy {result.scores['accuracy']:.1%}"
+        self._tell(f"evaluation [{self._label(evaluation)}]: {outcome}, {result.seconds:.1f} s", False)
+
     def _line(self, trial: Trial) -> str:
         return " ".join(self._numbered(trial))
 
     def _numbered(self, trial: Trial) -> tuple[str, str]:
-        label = self._labels.get(trial.digest, ["outside the plan"])[0]
+        label = self._label(trial)
         number, _ = self._running.get(trial.digest, (self._begun, 0.0))
         return f"trial {number}/{max(self._total, self._begun)}", f"[{label}]"
 
@@ -100,13 +107,15 @@ class Stopwatch:
 
     Args:
         listener: Is told all that this one is.
+        status: Is told the number of trials that have ended.
 
     Attributes:
         trained: Trials that have ended, in that order.
     """
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, status: StatusFile) -> None:
         self._listener = listener
+        self._status = status
         self._started: float | None = None
         self._ended = 0.0
         self.trained: list[Trial] = []
@@ -115,6 +124,11 @@ class Stopwatch:
     def seconds(self) -> float:
         """From the first start to the last end; 0 where no trial has ended."""
         return self._ended - self._started if self.trained and self._started is not None else 0.0
+
+    @property
+    def outcome(self) -> tuple[float, Sequence[Trial]] | None:
+        """The seconds and the trials; None where no trial has ended."""
+        return (self.seconds, self.trained) if self.trained else None
 
     def trial_started(self, trial: Trial) -> None:
         """A trial begins."""
@@ -130,4 +144,9 @@ class Stopwatch:
         """A trial is in the store."""
         self._ended = time.perf_counter()
         self.trained.append(trial)
+        self._status.trained(len(self.trained))
         self._listener.trial_ended(trial, result)
+
+    def evaluation_ended(self, evaluation: Evaluation, result: EvaluationResult) -> None:
+        """An evaluation is in the store."""
+        self._listener.evaluation_ended(evaluation, result)

@@ -12,19 +12,16 @@ from tlbench.store import baselines
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tlbench.declare.trials import Trial
     from tlbench.report.records import ComparisonRecord
     from tlbench.run.assembly import Assembly
     from tlbench.run.gathered import Gathered
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 
 def make_report(
     assembly: Assembly,
     gathered: Gathered,
-    stored: Callable[[Trial], Result | None],
+    stored: ResultOf,
     repeat: str,
     comparison: ComparisonRecord | None,
 ) -> Report:
@@ -33,12 +30,12 @@ def make_report(
     Args:
         assembly: Parts of the run.
         gathered: Values of the run.
-        stored: Gives a trial's stored result, or None where there is none.
+        stored: Gives the stored result of a trial or an evaluation, or None where there is none.
         repeat: Command that repeats one trial, but for the trial's digest.
         comparison: Comparison with a saved run; None where there was none.
     """
     seeds = assembly.study.seeds
-    arms, environments = arm_records(gathered.trials.values(), stored, gathered.arms)
+    arms, environments = arm_records(gathered.trials.values(), stored, gathered.arms, gathered.evaluations.values())
     return printable(
         Report(
             created=baselines.now(),

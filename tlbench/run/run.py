@@ -12,18 +12,19 @@ Each step takes the one before it: whoever asks for a verdict gets the trials th
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, overload
 
 from tlbench.declare.claims import Claim
-from tlbench.errors import DataError, StoreError
+from tlbench.declare.evaluations import trials_of
+from tlbench.errors import StoreError
 from tlbench.judge.judging import judge, looks
 from tlbench.plan.schedule import ordered
 from tlbench.report.plans import describe_repetition
 from tlbench.report.tables import fill
 from tlbench.run.assembly import Assembly, assemble
 from tlbench.run.commands import Command
-from tlbench.run.gathered import Gathered, Labels
+from tlbench.run.gathered import Gathered, Labels, work_of
 from tlbench.run.progress import Progress, Stopwatch
 from tlbench.run.reporting import make_report
 from tlbench.run.saving import Saving, save_and_compare, saved_run
@@ -34,6 +35,7 @@ from tlbench.run.training import find, make_runner, repeat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from tlbench.declare.evaluations import Evaluation, Work
     from tlbench.declare.study import Study
     from tlbench.declare.trials import Trial
     from tlbench.judge.verdicts import Verdict
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from tlbench.report.tables import FilledTable, Table
     from tlbench.run.gathered import Declaration
     from tlbench.run.options import Options
-    from tlbench.store.results import Result
+    from tlbench.store.results import EvaluationResult, Result
     from tlbench.store.timings import Timing
     from tlbench.train.runner import Runner
 
@@ -61,7 +63,7 @@ class Run:
     Attributes:
         gathered: Values for the report.
         labels: Labels of trials.
-        trials: Trials of the plan, each after its source.
+        planned: Trials and evaluations of the plan, each after its source.
     """
 
     def __init__(
@@ -75,14 +77,14 @@ class Run:
     ) -> None:
         self.options = options
         self.gathered = Gathered()
-        self.trials: tuple[Trial, ...] = ()
+        self.planned: tuple[Work, ...] = ()
         self._identifier = identifier
         self._command = command or Command()
         self._tell = tell
         self._before_training = before_training
         self._claims: list[Claim] = []
         self.labels = Labels(self.gathered)
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, Result | EvaluationResult] = {}
         self._verdicts: list[Verdict] = []
         self._saving = Saving()
         self._status = StatusFile(options.status)
@@ -108,88 +110,100 @@ class Run:
         Args:
             declared: A claim, a table or a figure.
         """
-        try:
-            for trial in ordered(declared.trials(self.study.seeds)):
-                trial.task.mapping(self.assembly.datasets[trial.data.digest].class_names)
-        except DataError as error:
-            return str(error)
-        return None
+        return self.assembly.unfit(ordered(work_of(declared, self.study.seeds)))
 
-    def plan(self, declarations: Iterable[Declaration]) -> tuple[Trial, ...]:
-        """Plan the trials that some declarations need; trains nothing.
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Trials of the plan, each after its source."""
+        return trials_of(self.planned)
+
+    def plan(self, declarations: Iterable[Declaration]) -> tuple[Work, ...]:
+        """Plan the trials and evaluations that some declarations need; trains nothing.
 
         Args:
             declarations: Claims, tables and figures that the images serve, see `unfit`.
 
         Returns:
-            The trials, each once and after its source.
+            The trials and evaluations, each once and after its source.
 
         Raises:
             ConfigurationError: Two tables or figures have one name.
             StoreError: Trials are missing, and the store cannot be written.
         """
-        trials: list[Trial] = []
+        works: list[Work] = []
         for declared in declarations:
             self.gathered.add(declared)
             if isinstance(declared, Claim):
                 self._claims.append(declared)
-            trials += declared.trials(self.study.seeds)
+            works += work_of(declared, self.study.seeds)
             self.labels.add(declared.arms, range(self.options.max_seeds))
         self.gathered.check_names()
-        self.trials = ordered([*self.trials, *trials])
-        self.gathered.add_trials(self.trials)
+        self.planned = ordered([*self.planned, *works])
+        self.gathered.add_work(self.planned)
         missing = self.missing
         if missing and not self.options.plan:
             self.assembly.store.prepare()
-        self._status.update(planned=len(self.trials), to_train=len(missing))
-        return self.trials
+        self._status.update(planned=len(self.trials), to_train=len(trials_of(missing)))
+        return self.planned
 
     @property
-    def missing(self) -> tuple[Trial, ...]:
-        """Planned trials that the store lacks."""
-        return self.assembly.store.missing(self.trials)
+    def missing(self) -> tuple[Work, ...]:
+        """Planned trials and evaluations that the store lacks."""
+        return self.assembly.store.missing(self.planned)
 
-    def forecast(self, trials: Sequence[Trial]) -> Forecast:
+    def forecast(self, works: Sequence[Work]) -> Forecast:
         """Predict the time of some trials from results that were stored before this run trained any.
 
         Args:
-            trials: Trials, each after its source.
+            works: Trials, each after its source; evaluations among them, which take seconds, are not counted.
         """
-        return self.assembly.forecast(trials, self._timings, self.options.processes)
+        return self.assembly.forecast(trials_of(works), self._timings, self.options.processes)
 
     @cached_property
     def _timings(self) -> tuple[Timing, ...]:
         return tuple(self.assembly.store.timings())
 
-    def train(self, trials: Iterable[Trial] | None = None) -> None:
-        """Train the trials that the store lacks.
+    def train(self, works: Iterable[Work] | None = None) -> None:
+        """Train the trials, and compute the evaluations, that the store lacks.
 
         Args:
-            trials: Trials, their sources implied; the whole plan unless given.
+            works: Trials and evaluations, their sources implied; the whole plan unless given.
 
         Raises:
-            Exception: The training of a trial has failed with it.
+            Exception: The training of a trial, or an evaluation, has failed with it.
         """
-        wanted = ordered(self.trials if trials is None else trials)
-        self.gathered.add_trials(wanted)
+        wanted = ordered(self.planned if works is None else works)
+        self.gathered.add_work(wanted)
         self._runner.train_all(wanted)
 
-    def result(self, trial: Trial) -> Result:
-        """A trial's result; the trial is trained where the store lacks it.
+    @overload
+    def result(self, work: Trial) -> Result: ...
+    @overload
+    def result(self, work: Evaluation) -> EvaluationResult: ...
+    @overload
+    def result(self, work: Work) -> Result | EvaluationResult: ...
+    def result(self, work: Work) -> Result | EvaluationResult:
+        """The result of a trial or an evaluation, which is computed where the store lacks it.
 
         Raises:
-            Exception: The training of the trial has failed with it.
+            Exception: The training of the trial, or the evaluation, has failed with it.
         """
-        if trial.digest not in self._results:
-            self._results[trial.digest] = self._runner.result(trial)
-        return self._results[trial.digest]
+        if work.digest not in self._results:
+            self._results[work.digest] = self._runner.result(work)
+        return self._results[work.digest]
 
-    def stored(self, trial: Trial) -> Result | None:
-        """A trial's result, where the store has it undamaged; trains nothing."""
-        if trial.digest in self._results:
-            return self._results[trial.digest]
+    @overload
+    def stored(self, work: Trial) -> Result | None: ...
+    @overload
+    def stored(self, work: Evaluation) -> EvaluationResult | None: ...
+    @overload
+    def stored(self, work: Work) -> Result | EvaluationResult | None: ...
+    def stored(self, work: Work) -> Result | EvaluationResult | None:
+        """The result of a trial or an evaluation, where the store has it undamaged; computes nothing."""
+        if work.digest in self._results:
+            return self._results[work.digest]
         try:
-            return self.assembly.store.load(trial) if trial in self.assembly.store else None
+            return self.assembly.store.load(work) if work in self.assembly.store else None
         except StoreError:  # Whoever asked for the result has been told.
             return None
 
@@ -205,12 +219,12 @@ class Run:
         Raises:
             ConfigurationError: No trial's digest begins so, or several do.
         """
-        later = (claim.trials(range(self.options.max_seeds)) for claim in self._claims)
-        trial = find(digest, ordered([*self.trials, *(trial for trials in later for trial in trials)]))
+        later = (trial for claim in self._claims for trial in claim.trials(range(self.options.max_seeds)))
+        trial = find(digest, ordered([*self.trials, *later]))
         self._before_training()
-        stored = self.stored(trial)
         result = repeat(self.assembly, trial, self._listener(), self.gathered.remarks.append)
-        return [*describe_repetition(self.labels.first(trial), trial, result, stored), *self.gathered.remarks]
+        told = describe_repetition(self.labels.first(trial), trial, result, self.stored(trial))
+        return [*told, *self.gathered.remarks]
 
     def close(self) -> None:
         """End the processes that train."""
@@ -220,29 +234,22 @@ class Run:
     @property
     def trained(self) -> tuple[float, Sequence[Trial]] | None:
         """Wall time in seconds from the first trial's start to the last one's end, and the trials; None without any."""
-        stopwatch = self._stopwatch
-        return (stopwatch.seconds, stopwatch.trained) if stopwatch and stopwatch.trained else None
+        return self._stopwatch.outcome if self._stopwatch else None
 
     @cached_property
     def _runner(self) -> Runner:
         self._before_training()
         runner = make_runner(self.assembly, self._listener(), self.gathered.remarks.append)
         # The whole plan, as soon as some of it is needed: only then are trials that share a network known.
-        runner.prepare(self.trials)
+        runner.prepare(self.planned)
         return runner
 
     def _listener(self) -> Stopwatch:
         _ = self._timings  # Before there are any of this run.
-        progress = Progress(
-            self.labels.of_trials, self.missing, self._show, self.assembly.graph, self.options.processes
-        )
-        self._stopwatch = Stopwatch(progress)
+        label, tell = partial(self.labels.first, unknown="outside the plan"), self._status.telling(self._tell)
+        progress = Progress(label, trials_of(self.missing), tell, self.assembly.graph, self.options.processes)
+        self._stopwatch = Stopwatch(progress, self._status)
         return self._stopwatch
-
-    def _show(self, line: str, passing: bool) -> None:
-        if not passing:
-            self._status.trial_ended(line)
-        self._tell(line, passing)
 
     def judge(self) -> tuple[Verdict, ...]:
         """The verdicts on all planned claims, judged together, in the order of the plan; trains missing trials."""
@@ -254,18 +261,17 @@ class Run:
             seeds_at_looks = looks(self.options.seeds, self.options.max_seeds)
             self._verdicts = judge(self._claims, self.result, seeds_at_looks, self.train)
         verdict = next(verdict for verdict in self._verdicts if verdict.claim is claim)
-        if not any(other is verdict for other in self.gathered.verdicts):
-            self.gathered.verdicts.append(verdict)
+        self.gathered.add_verdict(verdict)
         return verdict
 
     def fill(self, table: Table) -> FilledTable:
         """Fill a table, every cell trained."""
-        self.train(table.trials(self.study.seeds))
+        self.train(work_of(table, self.study.seeds))
         return fill(table, self.result, self.study.seeds)
 
     def trace(self, figure: Figure) -> Drawn:
         """Trace a figure, all arms trained."""
-        self.train(figure.trials(self.study.seeds))
+        self.train(work_of(figure, self.study.seeds))
         return figure.trace(self.result, self.study.seeds)
 
     def report(self) -> Report:
@@ -292,6 +298,5 @@ class Run:
         Raises:
             StoreError: The file cannot be written.
         """
-        saving = self._saving
-        outcome = saving.outcome if saving.comparison else None
-        self._status.update(state="finished", outcome=outcome, saved=str(saving.saved) if saving.saved else None)
+        outcome = self._saving.outcome if self._saving.comparison else None
+        self._status.finished(outcome, self._saving.saved)

@@ -18,7 +18,7 @@ from tlbench.train import fingerprint
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tlbench.declare.trials import Trial
     from tlbench.judge.verdicts import Verdict
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tlbench.run.assembly import Assembly
     from tlbench.run.commands import Command
     from tlbench.run.options import Options
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Saving:
 def saved_run(
     assembly: Assembly,
     trials: Iterable[Trial],
-    result: Callable[[Trial], Result | None],
+    result: ResultOf,
     labels: Mapping[str, Sequence[str]],
     verdicts: Iterable[Verdict],
     *,
@@ -62,7 +62,7 @@ def saved_run(
     Args:
         assembly: Parts of the run.
         trials: Trials of its plan.
-        result: Gives a trial's result, or None where there is none.
+        result: Gives the result of a trial or an evaluation, or None where there is none.
         labels: Names of arms, by the arm's digest.
         verdicts: Verdicts on its claims.
         peak_memory_bytes: Peak memory of a process that has trained some of the trials; None where nothing was

@@ -13,6 +13,7 @@ from tlbench.store.publishing import publish
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SCHEMA_VERSION = 1
@@ -27,7 +28,7 @@ class RunStatus:
         planned: Number of trials in the plan.
         to_train: Number of trials that the store lacked when the plan was made.
         trained: Number of trials that this run has trained so far.
-        progress: Last line of progress; empty before a trial has ended.
+        progress: Last line of progress; empty before a trial or an evaluation has ended.
         outcome: Outcome of the comparison with a saved run; None where there was none.
         saved: File of the saved run; None where nothing was saved.
     """
@@ -69,15 +70,41 @@ class StatusFile:
             msg = f"The status cannot be written; choose another file with --tlbench-status. Received: {error}"
             raise StoreError(msg) from error
 
-    def trial_ended(self, line: str) -> None:
-        """Count a trained trial.
+    def finished(self, outcome: str | None, saved: Path | None) -> None:
+        """Tell that the run is over.
 
         Args:
-            line: Line of progress.
+            outcome: Outcome of the comparison with a saved run; None where there was none.
+            saved: File of the saved run; None where nothing was saved.
+
+        Raises:
+            StoreError: The file cannot be written.
         """
-        # A full disk is told where results are written; here it must not end the training of a trial that fits.
-        with contextlib.suppress(StoreError):
-            self.update(state="training", trained=self._status.trained + 1, progress=line.strip())
+        self.update(state="finished", outcome=outcome, saved=str(saved) if saved else None)
+
+    def trained(self, count: int) -> None:
+        """Take note of the number of trials that this run has trained so far; the next line of progress writes it.
+
+        Args:
+            count: Number of trials.
+        """
+        self._status = replace(self._status, trained=count)
+
+    def telling(self, tell: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
+        """A function that shows a line of progress and writes it, unless the next line may replace it.
+
+        Args:
+            tell: Shows a line; the second argument says whether the next line may replace it.
+        """
+
+        def show(line: str, passing: bool) -> None:
+            if not passing:
+                # A full disk is told where results are written; here it must not end a training whose result fits.
+                with contextlib.suppress(StoreError):
+                    self.update(state="training", progress=line.strip())
+            tell(line, passing)
+
+        return show
 
 
 def read(path: Path) -> RunStatus | None:

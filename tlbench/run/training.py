@@ -90,12 +90,10 @@ def find(digest: str, trials: Sequence[Trial]) -> Trial:
 
 def _make_executor(assembly: Assembly, setup: Setup, listener: Listener, warn: Callable[[str], None]) -> Executor:
     # A new executor is a file in `tlbench/train/executors/` and a line here.
-    inline = Inline(LocalTraining(assembly.store, Worker(setup, listener)), assembly.graph)
+    inline = Inline(LocalTraining(assembly.store, Worker(setup, listener)), assembly.kind)
     count, threads = assembly.options.processes, assembly.options.threads
     return (
-        Processes(count, threads, assembly.store, setup, assembly.graph, listener, inline, warn)
-        if count > 1
-        else inline
+        Processes(count, threads, assembly.store, setup, assembly.kind, listener, inline, warn) if count > 1 else inline
     )
 
 

@@ -36,8 +36,11 @@ class Predictions(Protocol):
         """Predicted probabilities, shape (N, labels)."""
 
     @property
-    def batch_statistics_probabilities(self) -> NDArray[np.float32]:
-        """Probabilities with BatchNorm's statistics re-estimated on the test batches, shape (N, labels)."""
+    def batch_statistics_probabilities(self) -> NDArray[np.float32] | None:
+        """Probabilities with BatchNorm's statistics re-estimated on the test batches, shape (N, labels).
+
+        None where nothing was predicted in this way; metrics of these probabilities are absent then.
+        """
 
 
 class Scored(Protocol):
@@ -105,7 +108,7 @@ class Metric:
         probabilities = (
             predictions.batch_statistics_probabilities if self.batch_statistics else predictions.probabilities
         )
-        if probabilities.shape[1] < self.least_labels:
+        if probabilities is None or probabilities.shape[1] < self.least_labels:
             return None
         value = self.of(predictions.labels, probabilities)
         return value if math.isfinite(value) else None

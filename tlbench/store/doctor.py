@@ -55,7 +55,7 @@ class Examination:
     """The findings of an examination of a store.
 
     Attributes:
-        results: Number of results that were read.
+        results: Number of results that were read, those of evaluations among them.
         saved_runs: Number of saved runs that were read.
         findings: In the order of the store's folders.
     """
@@ -125,7 +125,7 @@ class _Examiner:
     def look_over(self, folder: Path) -> None:
         """Look over one store."""
         self._marker(folder)
-        for place in _folders(folder / "results"):
+        for place in _environments(folder):
             for result in _folders(place):
                 if not result.name.startswith("."):
                     self._result(folder, result)
@@ -159,7 +159,7 @@ class _Examiner:
             self._found(place, str(error), "unreadable")
             return
         move = _Mend(
-            "--repair sets it aside; the next run that needs it trains it again",
+            "--repair sets it aside; the next run that needs it computes it again",
             f"set aside in {folders.DAMAGED}",
             lambda: folders.set_aside(folder, place, place.name),
         )
@@ -187,7 +187,7 @@ class _Examiner:
                 self._found(path, str(error), "unreadable")
 
     def _leftovers(self, folder: Path) -> None:
-        for place in _folders(folder / "results"):
+        for place in _environments(folder):
             for unfinished in place.glob(f"{UNFINISHED}*"):
                 digest = unfinished.name.removeprefix(UNFINISHED).partition("-")[0]
                 # Who trains the trial has its lock. Names of earlier versions do not tell the trial.
@@ -200,8 +200,8 @@ class _Examiner:
                         self._leftover(path, "of a process that ended while it wrote")
         for path in (folder / "locks").glob("*.lock"):
             environment, _, digest = path.stem.rpartition("-")
-            place = folder / "results" / environment / digest
-            if _is_old(path) and not place.exists() and _is_free(folder, place):
+            places = [folder / name / environment / digest for name in ("results", folders.EVALUATIONS)]
+            if _is_old(path) and not any(place.exists() for place in places) and _is_free(folder, places[0]):
                 self._leftover(path, "the lock of a trial that nobody has or trains")
 
     def _leftover(self, path: Path, problem: str) -> None:
@@ -215,6 +215,12 @@ class _Examiner:
             if self._repair:
                 mend.mend()
         self.findings.append(Finding(path.relative_to(self._root), problem, outcome, kind))
+
+
+def _environments(folder: Path) -> Iterator[Path]:
+    """The folders of results and of evaluations, one of each for an environment."""
+    for name in ("results", folders.EVALUATIONS):
+        yield from _folders(folder / name)
 
 
 def _folders(place: Path) -> Iterator[Path]:

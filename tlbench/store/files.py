@@ -1,17 +1,14 @@
 """The files of one result: written, read, and checked against what was written.
 
-The first of them, `result.json`, records the size and the SHA-256 of the arrays' files beside it, and its own SHA-256:
-whether a result is as it was stored can be told exactly, without decoding anything. Older results without that record
-are checked by the checksums of NumPy's files, and by the shapes that must go together.
+The result of a trial is `result.json`, the predictions and the last weights; that of an evaluation is `result.json`,
+whose `kind` says so, and the predictions. `result.json` records the files beside it, see `tlbench.store.checked`.
+Results of before there were such records are checked by the shapes that must go together, too.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import io
-import json
 import tempfile
 import zipfile
 
@@ -21,19 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlbench.declare.evaluations import Evaluation
 from tlbench.declare.graphs import Graph
-from tlbench.errors import DamagedError, StoreError
+from tlbench.errors import DamagedError
 from tlbench.machine.environment import Environment
+from tlbench.store import checked
+from tlbench.store.checked import Damage, damaged_files
 from tlbench.store.publishing import sync, sync_folder
-from tlbench.store.results import Result
+from tlbench.store.results import EvaluationResult, Result
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from tlbench.declare.trials import Trial
+    from tlbench.declare.evaluations import Work
     from tlbench.store.results import Weights
 
 
@@ -43,9 +43,17 @@ SCHEMA_VERSION = 1
 # The files of a result; the first says what the others must be.
 RESULT, PREDICTIONS, WEIGHTS = "result.json", "predictions.npz", "weights.npz"
 
+# Says in `result.json` that a result is not a trial's.
+EVALUATION = "evaluation"
 
-# Why a file cannot be read that may be whole all the same.
-_NOT_DAMAGE = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE}
+
+def names(work: Work) -> tuple[str, ...]:
+    """Names of the files of a result.
+
+    Args:
+        work: Trial or evaluation of the result.
+    """
+    return (RESULT, PREDICTIONS) if isinstance(work, Evaluation) else (RESULT, PREDICTIONS, WEIGHTS)
 
 
 def check(place: Path, digest: str, *, read_weights: bool) -> None:
@@ -53,15 +61,19 @@ def check(place: Path, digest: str, *, read_weights: bool) -> None:
 
     Args:
         place: Folder of the result.
-        digest: Digest of its trial, or the first digits.
-        read_weights: Whether to read all of the weights; otherwise only their size is looked at.
+        digest: Digest of the trial or evaluation, or the first digits.
+        read_weights: Whether to read all of a trial's weights; otherwise only their size is looked at.
 
     Raises:
         DamagedError: It is not; the message says why.
         StoreError: It cannot be read.
     """
     content, _ = read(place, digest)
-    _check_weights(place, content, whole=read_weights)
+    if content.get("kind") == EVALUATION:
+        return
+    with damaged_files(place, WEIGHTS):
+        check_weights = checked.read_arrays if read_weights else checked.check_size
+        check_weights(place / WEIGHTS, _recorded(WEIGHTS, content))
 
 
 def read(place: Path, digest: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -69,10 +81,10 @@ def read(place: Path, digest: str) -> tuple[dict[str, Any], dict[str, NDArray[An
 
     Args:
         place: Folder of the result.
-        digest: Digest of its trial, or the first digits.
+        digest: Digest of the trial or evaluation, or the first digits.
 
     Returns:
-        What `result.json` says, and the arrays of `predictions.npz` by name.
+        The content of `result.json`, and the arrays of `predictions.npz` by name.
 
     Raises:
         DamagedError: One of the two is not what was stored.
@@ -80,17 +92,18 @@ def read(place: Path, digest: str) -> tuple[dict[str, Any], dict[str, NDArray[An
     """
     content = _read_json(place, digest)
     with damaged_files(place, PREDICTIONS):
-        arrays = _read_arrays(place / PREDICTIONS, content)
-        _check_shapes(content, arrays)
+        arrays = checked.read_arrays(place / PREDICTIONS, _recorded(PREDICTIONS, content))
+        checked.check_shapes(arrays, _shapes(content, arrays))
+        _check_history(content)
     return content, arrays
 
 
-def load(place: Path, digest: str) -> Result:
+def load(place: Path, digest: str) -> Result | EvaluationResult:
     """Read a result.
 
     Args:
         place: Folder of the result.
-        digest: Digest of its trial, or the first digits.
+        digest: Digest of the trial or evaluation, or the first digits.
 
     Raises:
         DamagedError: The result is missing, or is not what was stored.
@@ -98,6 +111,17 @@ def load(place: Path, digest: str) -> Result:
     """
     content, arrays = read(place, digest)
     with damaged_files(place, RESULT):
+        if content.get("kind") == EVALUATION:
+            return EvaluationResult(
+                status=content["status"],
+                label_names=tuple(content["label_names"]),
+                labels=arrays["labels"],
+                probabilities=arrays["probabilities"],
+                weights=content["weights"],
+                seconds=content["seconds"],
+                environment=Environment(**content["environment"]),
+                run=content["run"],
+            )
         return Result(
             status=content["status"],
             label_names=tuple(content["label_names"]),
@@ -117,51 +141,81 @@ def load(place: Path, digest: str) -> Result:
         )
 
 
-def pack(trial: Trial, result: Result, weights: Weights) -> bytes:
-    """Pack a result and its weights into bytes, for a store on another machine.
+def evaluated_weights(place: Path, digest: str) -> str:
+    """The digest of the weights that an evaluation was computed from, see `weights_digest`.
 
     Args:
-        trial: Trial of the result.
-        result: Result of training.
-        weights: Last weights.
+        place: Folder of the evaluation's result.
+        digest: Digest of the evaluation.
+
+    Raises:
+        DamagedError: The result is not what was stored.
+    """
+    content = _read_json(place, digest)
+    with damaged_files(place, RESULT):
+        return str(content["weights"])
+
+
+def weights_digest(place: Path, digest: str) -> str:
+    """SHA-256 of the file of a trial's weights, as hexadecimal digits.
+
+    Args:
+        place: Folder of the trial's result.
+        digest: Digest of the trial.
+
+    Raises:
+        DamagedError: The result is missing, or is not what was stored.
+    """
+    content = _read_json(place, digest)
+    with damaged_files(place, WEIGHTS):
+        record = _recorded(WEIGHTS, content) or checked.record(place / WEIGHTS)
+        return str(record["sha256"])
+
+
+def pack(work: Work, result: Result | EvaluationResult, weights: Weights | None = None) -> bytes:
+    """Pack a result into bytes, for a store on another machine.
+
+    Args:
+        work: Trial or evaluation of the result.
+        result: Result of training, or of the evaluation.
+        weights: Last weights of a trial.
     """
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="tlbench-packed-") as folder, zipfile.ZipFile(packed, "w") as archive:
-        write(Path(folder), trial, result, weights)
-        for name in (RESULT, PREDICTIONS, WEIGHTS):
+        write(Path(folder), work, result, weights)
+        for name in names(work):
             archive.write(Path(folder) / name, name)
     return packed.getvalue()
 
 
-def unpack(packed: bytes, digest: str) -> tuple[Result, Weights]:
-    """The result and the weights that `pack` has packed.
+def unpack(packed: bytes, work: Work) -> tuple[Result | EvaluationResult, Weights | None]:
+    """The result, and the weights of a trial, that `pack` has packed.
 
     Args:
         packed: Bytes of `pack`.
-        digest: Digest of the trial.
+        work: Trial or evaluation of the result.
 
     Raises:
-        DamagedError: The bytes are damaged, or of another trial.
+        DamagedError: The bytes are damaged, or of another trial or evaluation.
     """
     with tempfile.TemporaryDirectory(prefix="tlbench-packed-") as folder:
         place = Path(folder)
         with damaged_files(place, "the packed result"), zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            for name in (RESULT, PREDICTIONS, WEIGHTS):
+            for name in names(work):
                 (place / name).write_bytes(archive.read(name))
-        return load(place, digest), read_weights(place, digest)
-
-
-def pack_weights(weights: Weights) -> bytes:
-    """Pack weights into bytes, see `unpack_weights`."""
-    packed = io.BytesIO()
-    np.savez(packed, **weights)  # type: ignore[arg-type]
-    return packed.getvalue()
+        weights = read_weights(place, work.digest) if WEIGHTS in names(work) else None
+        return load(place, work.digest), weights
 
 
 def unpack_weights(packed: bytes) -> Weights:
-    """The weights that `pack_weights` has packed."""
+    """The weights in the bytes of a file of weights, see `tlbench.store.store.Store.packed_weights`."""
     with np.load(io.BytesIO(packed)) as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+def packed_digest(packed: bytes) -> str:
+    """SHA-256 of the bytes of a file of weights, see `weights_digest`."""
+    return hashlib.sha256(packed).hexdigest()
 
 
 def read_weights(place: Path, digest: str) -> Weights:
@@ -177,7 +231,7 @@ def read_weights(place: Path, digest: str) -> Weights:
     """
     content = _read_json(place, digest)
     with damaged_files(place, WEIGHTS):
-        return _read_arrays(place / WEIGHTS, content)
+        return checked.read_arrays(place / WEIGHTS, _recorded(WEIGHTS, content))
 
 
 def damage(place: Path, digest: str) -> str | None:
@@ -185,7 +239,7 @@ def damage(place: Path, digest: str) -> str | None:
 
     Args:
         place: Folder of the result.
-        digest: Digest of its trial, or the first digits.
+        digest: Digest of the trial or evaluation, or the first digits.
 
     Raises:
         StoreError: It cannot be read.
@@ -197,33 +251,47 @@ def damage(place: Path, digest: str) -> str | None:
     return None
 
 
-def write(folder: Path, trial: Trial, result: Result, weights: Weights) -> None:
+def write(folder: Path, work: Work, result: Result | EvaluationResult, weights: Weights | None = None) -> None:
     """Write the files of a result, and have the disk keep them.
 
     Args:
         folder: Empty folder.
-        trial: Trial of the result.
-        result: Result of training.
-        weights: Last weights.
+        work: Trial or evaluation of the result.
+        result: Result of training, or of the evaluation.
+        weights: Last weights of a trial.
     """
-    np.savez_compressed(
-        folder / PREDICTIONS,
-        labels=result.labels,
-        probabilities=result.probabilities,
-        validation_labels=result.validation_labels,
-        validation_probabilities=result.validation_probabilities,
-        batch_statistics_probabilities=result.batch_statistics_probabilities,
-    )
-    np.savez(folder / WEIGHTS, **weights)  # type: ignore[arg-type]
+    arrays = {"labels": result.labels, "probabilities": result.probabilities}
     content = {
         "schema_version": SCHEMA_VERSION,
-        "digest": trial.digest,
+        "digest": work.digest,
         "run": result.run,
-        "trial": trial.description,
-        "graph": Graph.of(trial, len(result.label_names)).content,
         "status": result.status,
         "label_names": result.label_names,
         "scores": scores(result),
+        "seconds": result.seconds,
+        "environment": asdict(result.environment),
+    }
+    if isinstance(result, EvaluationResult):
+        content |= {"kind": EVALUATION, "evaluation": work.description, "weights": result.weights}
+    else:
+        content |= {"trial": work.description, **_of_training(work.description, result)}
+        arrays |= {
+            "validation_labels": result.validation_labels,
+            "validation_probabilities": result.validation_probabilities,
+            "batch_statistics_probabilities": result.batch_statistics_probabilities,
+        }
+        np.savez(folder / WEIGHTS, **(weights or {}))  # type: ignore[arg-type]
+    np.savez_compressed(folder / PREDICTIONS, **arrays)  # type: ignore[arg-type]
+    content["files"] = {name: checked.record(folder / name) for name in names(work) if name != RESULT}
+    (folder / RESULT).write_text(checked.json_text(content), encoding="utf-8")
+    for name in (*names(work)[1:], RESULT):
+        sync(folder / name)
+    sync_folder(folder)
+
+
+def _of_training(description: Mapping[str, Any], result: Result) -> dict[str, Any]:
+    return {
+        "graph": Graph.read(description, len(result.label_names)).content,
         "history": {
             "loss": [_json_number(value) for value in result.training_loss],
             "accuracy": [_json_number(value) for value in result.training_accuracy],
@@ -231,153 +299,51 @@ def write(folder: Path, trial: Trial, result: Result, weights: Weights) -> None:
         "epoch_seconds": result.epoch_seconds,
         "epoch_steps": result.epoch_steps,
         "epoch_images": result.epoch_images,
-        "seconds": result.seconds,
-        "environment": asdict(result.environment),
-        "files": {name: _record(folder / name) for name in (PREDICTIONS, WEIGHTS)},
     }
-    content["sha256"] = _own_digest(content)
-    (folder / RESULT).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    for name in (PREDICTIONS, WEIGHTS, RESULT):
-        sync(folder / name)
-    sync_folder(folder)
-
-
-def _record(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _own_digest(content: Mapping[str, Any]) -> str:
-    # Over what a reader of the JSON gets, however it is laid out.
-    told = {name: value for name, value in content.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-class _Damage(Exception):  # noqa: N818 - a finding, before it has the folder's name
-    """Why a file is not what was stored."""
-
-
-@contextlib.contextmanager
-def damaged_files(place: Path, name: str) -> Iterator[None]:
-    """Turn whatever reading a file may raise into an error that names it."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except OSError as error:
-        if error.errno in _NOT_DAMAGE:
-            msg = f"The stored result {place} cannot be read; make it readable, or choose another store. "
-            msg += f"Received: {error}"
-            raise StoreError(msg) from error
-        reason = f"{name} is missing" if isinstance(error, FileNotFoundError) else f"{name}: {error}"
-        raise DamagedError(place, reason) from error
-    except _Damage as damage:
-        raise DamagedError(place, f"{name} {damage}") from None
-    except Exception as error:  # Damaged files raise whatever their decoders do.
-        raise DamagedError(place, f"{name} cannot be decoded: {error!r}") from error
-
-
-def last_change(place: Path) -> object | None:
-    """A value that differs once a file of a result has been changed; None where the result is missing."""
-    changes = []
-    for name in (RESULT, PREDICTIONS, WEIGHTS):
-        try:
-            status = (place / name).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            if error.errno in _NOT_DAMAGE:
-                msg = f"The store cannot be read; choose another with --tlbench-store. Received: {error}"
-                raise StoreError(msg) from error
-            return None
-        changes.append((status.st_mtime_ns, status.st_size, status.st_ino))
-    return tuple(changes)
 
 
 def _read_json(place: Path, digest: str) -> dict[str, Any]:
     with damaged_files(place, RESULT):
-        content = json.loads((place / RESULT).read_bytes())
-        if not isinstance(content, dict):
-            msg = f"holds no object but {str(content)[:20]!r}"
-            raise _Damage(msg)
-        if "sha256" in content and content["sha256"] != _own_digest(content):
-            msg = "is not as it was written"
-            raise _Damage(msg)
+        content = checked.read_json(place / RESULT)
         if not str(content["digest"]).startswith(digest):
             msg = f"is that of another trial, {str(content['digest'])[:12]}"
-            raise _Damage(msg)
+            raise Damage(msg)
         version = content["schema_version"]
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             msg = f"says schema_version {version!r}"
-            raise _Damage(msg)
+            raise Damage(msg)
         if content["status"] not in {"finished", "diverged"}:
             msg = f"says status {content['status']!r}"
-            raise _Damage(msg)
+            raise Damage(msg)
         return content
 
 
-def _read_arrays(path: Path, content: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    with path.open("rb") as file:
-        _check_size(path, content)
-        if recorded := _recorded(path, content):
-            if hashlib.file_digest(file, "sha256").hexdigest() != recorded["sha256"]:
-                msg = "is not as it was written"
-                raise _Damage(msg)
-        else:  # Before NumPy takes anything in it for a size.
-            with zipfile.ZipFile(file) as archive:
-                damaged = archive.testzip()
-            if damaged:
-                msg = f"is not as it was written, from {damaged!r}"
-                raise _Damage(msg)
-        file.seek(0)
-        with np.load(file) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-
-
-def _check_weights(place: Path, content: Mapping[str, Any], *, whole: bool) -> None:
-    path = place / WEIGHTS
-    with damaged_files(place, WEIGHTS):
-        if whole:
-            _read_arrays(path, content)
-            return
-        _check_size(path, content)
-        if not _recorded(path, content):
-            zipfile.ZipFile(path).close()  # Its list of contents stands at the end.
-
-
-def _check_size(path: Path, content: Mapping[str, Any]) -> None:
-    size, recorded = path.stat().st_size, _recorded(path, content)
-    if recorded and size != recorded["bytes"]:
-        msg = f"has {size} bytes of {recorded['bytes']}"
-        raise _Damage(msg)
-
-
-def _recorded(path: Path, content: Mapping[str, Any]) -> dict[str, Any] | None:
+def _recorded(name: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     # Results of before there was such a record have none.
-    return content["files"][path.name] if "files" in content else None
+    return content["files"][name] if "files" in content else None
 
 
-def _check_shapes(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    labels, epochs = len(content["label_names"]), len(content["epoch_seconds"])
-    images, validation = len(arrays["labels"]), len(arrays["validation_labels"])
-    expected = {
-        "labels": (images,),
-        "probabilities": (images, labels),
-        "validation_labels": (validation,),
-        "validation_probabilities": (epochs, validation, labels),
-        "batch_statistics_probabilities": (images, labels),
-    }
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            msg = f"holds {name} of shape {arrays[name].shape}, not {shape}"
-            raise _Damage(msg)
-    for name, history in content["history"].items():
-        if len(history) != epochs:
+def _shapes(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
+    labels, images = len(content["label_names"]), len(arrays["labels"])
+    shapes: dict[str, tuple[int, ...]] = {"labels": (images,), "probabilities": (images, labels)}
+    if content.get("kind") != EVALUATION:
+        epochs, validation = len(content["epoch_seconds"]), len(arrays["validation_labels"])
+        shapes |= {
+            "validation_labels": (validation,),
+            "validation_probabilities": (epochs, validation, labels),
+            "batch_statistics_probabilities": (images, labels),
+        }
+    return shapes
+
+
+def _check_history(content: Mapping[str, Any]) -> None:
+    for name, history in content.get("history", {}).items():
+        if len(history) != (epochs := len(content["epoch_seconds"])):
             msg = f"has {epochs} epochs, and {RESULT} the {name} of {len(history)}"
-            raise _Damage(msg)
+            raise Damage(msg)
 
 
-def scores(result: Result) -> dict[str, Any] | None:
+def scores(result: Result | EvaluationResult) -> dict[str, Any] | None:
     """Scores of a result, for readers of its JSON; None where the run diverged. tlbench computes them anew."""
     return None if result.diverged else {**result.scores, "f1": result.f1}
 

@@ -31,6 +31,9 @@ MARKER = "store.json"
 # Where results are kept that are not what was stored.
 DAMAGED = "damaged"
 
+# Results of evaluations, in a folder for each environment, as `results` has those of trials.
+EVALUATIONS = "evaluations"
+
 
 class MarkerError(StoreError):
     """The `store.json` of a folder does not say its schema_version."""

@@ -6,7 +6,7 @@ import math
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 from tlbench.scores import listed, metrics
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tlbench.declare.evaluations import Evaluation, Work
+    from tlbench.declare.trials import Trial
     from tlbench.machine.environment import Environment
 
     # By the variable's path, for instance "block1_conv1/kernel".
@@ -130,8 +132,7 @@ class Result:
     @cached_property
     def f1(self) -> dict[str, float]:
         """F1 of each label on the test images."""
-        scores = metrics.f1_per_class(self.labels, self.probabilities)
-        return {name: float(score) for name, score in zip(self.label_names, scores, strict=True)}
+        return _f1(self.label_names, self.labels, self.probabilities)
 
     @cached_property
     def validation_accuracy(self) -> tuple[float, ...]:
@@ -152,3 +153,70 @@ class Result:
             epoch_images=self.epoch_images,
             seconds=self.seconds,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationResult:
+    """The stored predictions of a trained network for images, and the scores that follow from them.
+
+    Attributes:
+        status: `"diverged"` when a probability is not finite; no score is a number then.
+        label_names: Names of the task's labels.
+        labels: Labels of the images, shape (N,).
+        probabilities: Probabilities for the images, float32, shape (N, labels).
+        weights: SHA-256 of the file of weights that the network had, see `tlbench.store.files.weights_digest`.
+        seconds: Wall time of the evaluation.
+        environment: Environment of the run.
+        run: Identifier of the run that computed it; empty until the result is stored.
+    """
+
+    status: Literal["finished", "diverged"]
+    label_names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    weights: str
+    seconds: float
+    environment: Environment = field(repr=False)
+    run: str = ""
+
+    @property
+    def diverged(self) -> bool:
+        """True where a probability is not finite."""
+        return self.status == "diverged"
+
+    @property
+    def batch_statistics_probabilities(self) -> None:
+        """None: an evaluation leaves BatchNorm's statistics as training left them."""
+
+    @property
+    def validation_accuracy(self) -> tuple[float, ...]:
+        """Empty: an evaluation has no history."""
+        return ()
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Values of the listed metrics that apply, by `tlbench.scores.listed.Metric.key`; empty where it diverged."""
+        return {} if self.diverged else listed.computed(self)
+
+    @cached_property
+    def f1(self) -> dict[str, float]:
+        """F1 of each label."""
+        return _f1(self.label_names, self.labels, self.probabilities)
+
+
+class ResultOf(Protocol):
+    """Gives the result of a trial or an evaluation, or None where there is none."""
+
+    @overload
+    def __call__(self, work: Trial, /) -> Result | None: ...
+    @overload
+    def __call__(self, work: Evaluation, /) -> EvaluationResult | None: ...
+    @overload
+    def __call__(self, work: Work, /) -> Result | EvaluationResult | None: ...
+
+
+def _f1(
+    label_names: tuple[str, ...], labels: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> dict[str, float]:
+    scores = metrics.f1_per_class(labels, probabilities)
+    return {name: float(score) for name, score in zip(label_names, scores, strict=True)}

@@ -1,12 +1,13 @@
-"""Runs a plan: what the store has is read, the rest is trained."""
+"""Runs a plan: stored results are read, missing trials are trained, and missing evaluations computed."""
 
 from __future__ import annotations
 
 import contextlib
 
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, overload
 
+from tlbench.declare.evaluations import Evaluation
 from tlbench.declare.trials import ImageNet, Random
 from tlbench.errors import DamagedError, StoreError, UnwritableError
 from tlbench.plan.schedule import ordered
@@ -16,8 +17,9 @@ from tlbench.store.folders import DAMAGED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from tlbench.declare.evaluations import Work
     from tlbench.declare.trials import Trial
-    from tlbench.store.results import Result, Weights
+    from tlbench.store.results import EvaluationResult, Result, Weights
     from tlbench.store.store import Store
     from tlbench.train.worker import Worker
 
@@ -27,7 +29,7 @@ ATTEMPTS = 3
 
 
 class LocalTraining:
-    """Trains single trials in this process, into a store that this process can write.
+    """Trains single trials and computes evaluations in this process, into a store that this process can write.
 
     Args:
         store: Store of results, from which sources are read.
@@ -45,13 +47,18 @@ class LocalTraining:
         """Peak memory of this process; None where nothing was trained."""
         return self._worker.peak_memory_bytes
 
-    def train(self, trial: Trial) -> None:
-        """Train a trial, if the store lacks it still; the store has its source."""
-        if trial in self.store:  # Another process may have trained it meanwhile.
+    def compute(self, work: Work) -> None:
+        """Train a trial, or compute an evaluation, if the store lacks it still; the store has its source."""
+        if work in self.store:  # Another process may have computed it meanwhile.
             return
-        result, weights = self._worker.train(trial, partial(self._source_weights, trial))
-        self.store.save(trial, result, weights)
-        self._worker.listener.trial_ended(trial, result)
+        if isinstance(work, Evaluation):
+            evaluated = self._worker.evaluate(work, self.store.packed_weights(work.trial))
+            self.store.save(work, evaluated)
+            self._worker.listener.evaluation_ended(work, evaluated)
+        else:
+            result, weights = self._worker.train(work, partial(self._source_weights, work))
+            self.store.save(work, result, weights)
+            self._worker.listener.trial_ended(work, result)
 
     def _source_weights(self, trial: Trial) -> Weights | None:
         source = trial.initialisation
@@ -65,24 +72,24 @@ class LocalTraining:
 
 
 class Executor(Protocol):
-    """Decides in which processes and in which order trials are trained."""
+    """Decides in which processes and in which order trials are trained and evaluations computed."""
 
-    def run(self, trials: Sequence[Trial]) -> Mapping[str, Exception]:
-        """Train some trials that the store lacks, each after its source.
+    def run(self, works: Sequence[Work]) -> Mapping[str, Exception]:
+        """Train some trials, and compute some evaluations, that the store lacks.
 
         Args:
-            trials: Sources before what starts from them.
+            works: Trials and evaluations, each after its source.
 
         Returns:
-            What went wrong, by the digest of the trials that could not be trained for it.
+            The error of each trial and evaluation that has no result because of one, by digest.
         """
 
     @property
     def peak_memory_bytes(self) -> int | None:
-        """The most that a process has held that has trained; None where nothing had to be trained."""
+        """Peak memory of a process that has trained; None where nothing had to be trained."""
 
     def close(self) -> None:
-        """End its own processes."""
+        """End the executor's own processes."""
 
 
 class Runner:
@@ -110,23 +117,26 @@ class Runner:
         """End the processes that it trains in."""
         self._executor.close()
 
-    def result(self, trial: Trial) -> Result:
-        """The result of a trial, which is trained, after its source, if the store lacks it or has it damaged."""
-        self.train_all([trial])
+    @overload
+    def result(self, work: Trial) -> Result: ...
+    @overload
+    def result(self, work: Evaluation) -> EvaluationResult: ...
+    def result(self, work: Work) -> Result | EvaluationResult:
+        """The result of a trial or an evaluation, computed after its source if the store lacks it or has it damaged."""
+        self.train_all([work])
         with contextlib.suppress(DamagedError):  # It was whole a moment ago.
-            return self._store.load(trial)
-        self.train_all([trial])
-        return self._store.load(trial)
+            return self._store.load(work)
+        self.train_all([work])
+        return self._store.load(work)
 
-    def prepare(self, trials: Iterable[Trial]) -> None:
-        """Train what the store lacks of some trials and their sources.
+    def prepare(self, works: Iterable[Work]) -> None:
+        """Train the trials, and compute the evaluations, that the store lacks of some and their sources.
 
-        What goes wrong with a trial is kept for whoever asks for that trial. Once the store could not be written, the
-        rest is not trained.
+        An error is kept for whoever asks for the result. Once the store could not be written, nothing more is trained.
         """
-        wanted = ordered(trials)
+        wanted = ordered(works)
         for attempts_left in reversed(range(ATTEMPTS)):
-            missing = [trial for trial in self._store.missing(wanted) if trial.digest not in self._failures]
+            missing = [work for work in self._store.missing(wanted) if work.digest not in self._failures]
             missing = self._with_room(missing)
             if not missing:
                 return
@@ -138,16 +148,16 @@ class Runner:
                 return
             self._store.look_again()
 
-    def train_all(self, trials: Iterable[Trial]) -> None:
-        """Make sure that the store has some trials and their sources.
+    def train_all(self, works: Iterable[Work]) -> None:
+        """Make sure that the store has some trials and evaluations, and their sources.
 
         Raises:
-            Exception: What went wrong with one of them.
+            Exception: The error of one of them.
         """
-        trials = tuple(trials)
-        self.prepare(trials)
-        for trial in ordered(trials):
-            if failure := self._failures.get(trial.digest):
+        works = tuple(works)
+        self.prepare(works)
+        for work in ordered(works):
+            if failure := self._failures.get(work.digest):
                 raise failure
 
     def _fail(self, failures: Mapping[str, Exception]) -> None:
@@ -157,26 +167,26 @@ class Runner:
                 error = self._unwritable = self._unwritable or error  # noqa: PLW2901
             self._failures[digest] = error
 
-    def _with_room(self, missing: Iterable[Trial]) -> list[Trial]:
-        """Those of some missing trials whose result can be stored, damaged ones having been set aside."""
-        ready: list[Trial] = []
+    def _with_room(self, missing: Iterable[Work]) -> list[Work]:
+        """Those of some missing trials and evaluations whose result can be stored, damaged results set aside."""
+        ready: list[Work] = []
         reasons: dict[str, str] = {}
-        for trial in missing:
+        for work in missing:
             if self._unwritable is not None:
-                self._fail({trial.digest: self._unwritable})
+                self._fail({work.digest: self._unwritable})
                 continue
             try:
-                reason = self._store.set_aside(trial)
+                reason = self._store.set_aside(work)
             except StoreError as error:
-                self._fail({trial.digest: error})
+                self._fail({work.digest: error})
                 continue
-            ready.append(trial)
+            ready.append(work)
             if reason:
-                reasons[trial.digest[:12]] = reason
+                reasons[work.digest[:12]] = reason
         if reasons:
             counted = "1 stored result was" if len(reasons) == 1 else f"{len(reasons)} stored results were"
             self._warn(
-                f"{counted} damaged, and trained again; what was there is kept in the store's folder {DAMAGED}: "
+                f"{counted} damaged, and computed again; the damaged files are in the store's folder {DAMAGED}: "
                 f"{'; '.join(f'{digest} ({reason})' for digest, reason in reasons.items())}."
             )
         return ready

@@ -1,9 +1,9 @@
-"""Trains single trials from values and bytes, on any machine: no store, no file system that is shared.
+"""Trains single trials, and evaluates trained networks, on any machine: no store, no file system that is shared.
 
-An executor sends a worker a trial and, as bytes, the weights of its source. The worker sends back messages of progress
-and an `Answer`: the result and the last weights as bytes, or the error. The executor publishes them
-(`tlbench.store.store.Store.save_packed`). Workers that share the store with the run may use it instead, which saves
-copies: see `tlbench.train.runner.LocalTraining`.
+An executor sends a worker a trial or an evaluation and, as bytes, the weights that it starts from. The worker sends
+back messages of progress and an `Answer`: the result as bytes, a trial's with its last weights, or the error. The
+executor publishes them (`tlbench.store.store.Store.save_packed`). Workers that share the store with the run may use it
+instead, which saves copies: see `tlbench.train.runner.LocalTraining`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import pickle
 import traceback
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from tlbench.declare.evaluations import Evaluation
 from tlbench.declare.trials import ImageNet, Random
 from tlbench.errors import ConfigurationError, TrainingError, WeightsError
 from tlbench.machine import backends
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tlbench.datasets.dataset import Dataset
-    from tlbench.declare.trials import Trial
+    from tlbench.declare.evaluations import Work
+    from tlbench.declare.trials import DataReference, Trial
     from tlbench.machine.environment import Environment
-    from tlbench.store.results import Result, Weights
+    from tlbench.store.results import EvaluationResult, Result, Weights
+    from tlbench.train.evaluating import Evaluator
 
 
 class Listener(Protocol):
@@ -42,6 +45,9 @@ class Listener(Protocol):
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""
+
+    def evaluation_ended(self, evaluation: Evaluation, result: EvaluationResult) -> None:
+        """An evaluation is in the store."""
 
 
 class Trainer(Protocol):
@@ -72,11 +78,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a worker to a trial.
+    """The answer of a worker to a trial or an evaluation.
 
     Attributes:
-        packed: Result and last weights as bytes, see `tlbench.store.files.pack`; None where training failed.
-        failure: Error of training; None where there was none.
+        packed: Result as bytes, a trial's with its last weights, see `tlbench.store.files.pack`; None after an error.
+        failure: Error; None where there was none.
         peak_memory_bytes: Peak memory of the worker's process; None where nothing was trained.
     """
 
@@ -86,7 +92,7 @@ class Answer:
 
 
 class Worker:
-    """Trains single trials in this process.
+    """Trains single trials, and evaluates trained networks, in this process.
 
     Args:
         setup: Everything that training needs.
@@ -97,27 +103,31 @@ class Worker:
         self.listener = listener
         self._setup = setup
         self._trainer: Trainer | None = None
+        self._evaluator: Evaluator | None = None
 
     @property
     def peak_memory_bytes(self) -> int | None:
         """Peak memory of this process; None where nothing was trained."""
         return backends.peak_memory(self._setup.environment.device) if self._trainer is not None else None
 
-    def answer(self, trial: Trial, source: bytes | None) -> Answer:
-        """Train a trial for a run on another machine; errors are part of the answer.
+    def answer(self, work: Work, source: bytes | None) -> Answer:
+        """Train a trial or compute an evaluation for a run on another machine; errors are part of the answer.
 
         Args:
-            trial: Trial to train.
-            source: Weights of the trial's source, see `tlbench.store.files.pack_weights`; None where the trial starts
-                from no trial.
+            work: Trial to train, or evaluation to compute.
+            source: Weights of the trial's source, or of the evaluated trial, see
+                `tlbench.store.store.Store.packed_weights`; None where the trial starts from no trial.
         """
 
-        def weights() -> Weights | None:
+        def weights(trial: Trial) -> Weights | None:
             return files.unpack_weights(source) if source is not None else self.published(trial)
 
         try:
-            packed = files.pack(trial, *self.train(trial, weights))
-        except Exception as error:  # noqa: BLE001 - raised where this trial is asked for.
+            if isinstance(work, Evaluation):
+                packed = files.pack(work, self.evaluate(work, source))
+            else:
+                packed = files.pack(work, *self.train(work, partial(weights, work)))
+        except Exception as error:  # noqa: BLE001 - raised where this result is asked for.
             return Answer(None, portable(error), self.peak_memory_bytes)
         return Answer(packed, None, self.peak_memory_bytes)
 
@@ -135,14 +145,42 @@ class Worker:
             ConfigurationError: The trial names a dataset that the setup lacks.
             TlbenchError: Training failed, see `tlbench.train.training.Trainer.train`.
         """
-        dataset = self._setup.datasets.get(trial.data.digest)
-        if dataset is None:
-            msg = f"No dataset has the digest that a trial on {trial.data.name!r} names. Received: {trial.data.digest}"
-            raise ConfigurationError(msg)
+        dataset = self._dataset(trial.data)
         self.listener.trial_started(trial)
         if self._trainer is None:
             self._trainer = self._setup.make_trainer()
         return self._trainer.train(trial, dataset, source(), partial(self.listener.epoch_ended, trial))
+
+    def evaluate(self, evaluation: Evaluation, weights: bytes | None) -> EvaluationResult:
+        """Compute an evaluation.
+
+        Args:
+            evaluation: Evaluation to compute.
+            weights: Weights that its trial ended with, see `tlbench.store.store.Store.packed_weights`.
+
+        Raises:
+            ConfigurationError: The evaluation names a dataset that the setup lacks.
+            WeightsError: The weights are missing, or not those of the trial's network.
+            TlbenchError: The evaluation failed, see `tlbench.train.evaluating.Evaluator.evaluate`.
+        """
+        # Imported here: whoever only trains a stub, or reads a store, needs no backend.
+        from tlbench.train.evaluating import Evaluator
+
+        if weights is None:
+            msg = f"An evaluation needs the weights of its trial. Received: none, for {evaluation.digest[:12]}"
+            raise WeightsError(msg)
+        for data in (evaluation.trial.data, evaluation.data):
+            self._dataset(data)
+        if self._evaluator is None:
+            self._evaluator = Evaluator(self._setup.environment)
+        result = self._evaluator.evaluate(evaluation, self._setup.datasets, files.unpack_weights(weights))
+        return replace(result, weights=files.packed_digest(weights))
+
+    def _dataset(self, data: DataReference) -> Dataset:
+        if (dataset := self._setup.datasets.get(data.digest)) is None:
+            msg = f"No dataset has the digest that a trial on {data.name!r} names. Received: {data.digest}"
+            raise ConfigurationError(msg)
+        return dataset
 
     def published(self, trial: Trial) -> Weights | None:
         """The published weights that a trial starts from; None where it starts from random weights.
@@ -182,25 +220,33 @@ class Messages:
         """Send a result that is in the store."""
         self._send(("ended", result))
 
+    def evaluation_ended(self, _evaluation: Evaluation, result: EvaluationResult) -> None:
+        """Send the result of an evaluation that is in the store."""
+        self._send(("evaluated", result))
 
-def tell(listener: Listener, trial: Trial, message: str, content: object) -> bool:
+
+def tell(listener: Listener, work: Work, message: str, content: Any) -> bool:
     """Tell a listener on the executor's side of a worker's message.
 
     Args:
         listener: Receives the progress of training.
-        trial: Trial of the worker.
+        work: Trial or evaluation of the worker.
         message: Name of the message, see `Messages`.
         content: Value of the message.
 
     Returns:
         Whether it was such a message.
     """
-    if message == "started":
-        listener.trial_started(trial)
+    if isinstance(work, Evaluation):
+        if message != "evaluated":
+            return False
+        listener.evaluation_ended(work, content)
+    elif message == "started":
+        listener.trial_started(work)
     elif message == "epoch":
-        listener.epoch_ended(trial, *content)  # type: ignore[misc]
+        listener.epoch_ended(work, *content)
     elif message == "ended":
-        listener.trial_ended(trial, content)  # type: ignore[arg-type]
+        listener.trial_ended(work, content)
     else:
         return False
     return True

@@ -19,12 +19,12 @@ from tlbench.report.figures.matrix import DrawnMatrix, Matrix, Pair
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     import matplotlib.figure
 
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 __all__ = [
     "AnyFigure",
@@ -48,7 +48,11 @@ AnyFigure = DrawnCurves | DrawnLines | DrawnBars | DrawnMatrix | DrawnConfusion 
 
 
 class Figure(Protocol):
-    """A figure as a test declares it."""
+    """A figure as a test declares it.
+
+    A figure that shows quantities on other images than the trials' own also has a property `quantities`, a tuple of
+    `tlbench.Quantity`: their evaluations are planned with the trials.
+    """
 
     @property
     def name(self) -> str:
@@ -65,11 +69,11 @@ class Figure(Protocol):
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
         """The trials that the figure needs."""
 
-    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> Drawn:
+    def trace(self, result: ResultOf, seeds: Sequence[int]) -> Drawn:
         """The figure with its values, as far as there are results.
 
         Args:
-            result: Gives a trial's result, or None where there is none.
+            result: Gives the result of a trial or an evaluation, or None where there is none.
             seeds: Seeds of the values.
         """
 

@@ -11,13 +11,13 @@ from tlbench.scores.listed import Unit
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import matplotlib.figure
 
     from tlbench.declare.claims import Quantity
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 
 # Bars whose names stand level, and the characters that they share; more names are slanted.
@@ -62,15 +62,20 @@ class Bars:
     published_by: str = "published"
 
     @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Quantities of all bars."""
+        return tuple(bar.quantity for bar in self.bars)
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of all bars."""
-        return tuple(arm for bar in self.bars for arm in bar.quantity.arms)
+        """Arms of all bars."""
+        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
         """The trials that the figure needs."""
-        return tuple(trial for bar in self.bars for seed in seeds for trial in bar.quantity.trials(seed))
+        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
-    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnBars:
+    def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnBars:
         """The bars of the results there are."""
         return DrawnBars(
             kind="bars",

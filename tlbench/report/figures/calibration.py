@@ -14,12 +14,12 @@ from tlbench.scores import metrics
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import matplotlib.figure
 
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 BINS = 10
 
@@ -45,7 +45,7 @@ class Calibration:
         """The trials that the figure needs."""
         return tuple(arm.trial(seed) for arm in self.arms for seed in seeds)
 
-    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnCalibration:
+    def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnCalibration:
         """The diagram of the results there are."""
         series = []
         for arm in self.arms:

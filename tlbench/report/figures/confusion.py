@@ -14,7 +14,7 @@ from tlbench.scores import metrics
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import matplotlib.figure
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 # From here on numbers in the cells would hide each other.
 MOST_NUMBERED = 12
@@ -57,7 +57,7 @@ class Confusion:
         """The trials that the figure needs."""
         return tuple(self.arm.trial(seed) for seed in seeds)
 
-    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnConfusion:
+    def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnConfusion:
         """The matrix of the results there are."""
         counts = np.zeros((len(self.labels),) * 2, np.int64)
         for trial in self.trials(seeds):

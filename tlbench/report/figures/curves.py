@@ -12,12 +12,12 @@ from tlbench.scores.statistics import epochs_to_match
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import matplotlib.figure
 
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 
 # Of each arm: more would be one grey area, and take long to draw.
@@ -52,7 +52,7 @@ class Curves:
         """The trials that the figure needs."""
         return tuple(arm.trial(seed) for arm in self.arms for seed in seeds)
 
-    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnCurves:
+    def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnCurves:
         """The curves of the results there are."""
         found = [(arm.label, seed, result(arm.trial(seed))) for arm in self.arms for seed in seeds]
         return DrawnCurves(

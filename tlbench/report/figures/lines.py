@@ -11,13 +11,13 @@ from tlbench.scores.listed import Unit
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import matplotlib.figure
 
     from tlbench.declare.claims import Quantity
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 MARKERS = "osD^vP"
 
@@ -63,19 +63,20 @@ class Lines:
     published_by: str = "published"
 
     @property
-    def _quantities(self) -> tuple[Quantity, ...]:
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Quantities of all points."""
         return tuple(point.quantity for _, points in self.series for point in points)
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of all points."""
-        return tuple(arm for quantity in self._quantities for arm in quantity.arms)
+        """Arms of all points."""
+        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
         """The trials that the figure needs."""
-        return tuple(trial for quantity in self._quantities for seed in seeds for trial in quantity.trials(seed))
+        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
-    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnLines:
+    def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnLines:
         """The lines of the results there are."""
         return DrawnLines(
             kind="lines",

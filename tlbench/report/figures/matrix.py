@@ -11,7 +11,7 @@ from tlbench.report.tables import Cell
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import matplotlib.figure
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tlbench.declare.claims import Quantity
     from tlbench.declare.trials import Arm, Trial
-    from tlbench.store.results import Result
+    from tlbench.store.results import ResultOf
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,20 @@ class Matrix:
     published_by: str = "published"
 
     @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Quantities of all pairs."""
+        return tuple(pair.quantity for pair in self.pairs)
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
-        """Of all pairs."""
-        return tuple(arm for pair in self.pairs for arm in pair.quantity.arms)
+        """Arms of all pairs."""
+        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
 
     def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
         """The trials that the figure needs."""
-        return tuple(trial for pair in self.pairs for seed in seeds for trial in pair.quantity.trials(seed))
+        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
-    def trace(self, result: Callable[[Trial], Result | None], seeds: Sequence[int]) -> DrawnMatrix:
+    def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnMatrix:
         """The matrix of the results there are."""
         return DrawnMatrix(
             kind="matrix",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from tlbench.declare.trials import Trial
+    from tlbench.declare.evaluations import Work
     from tlbench.store.store import Store
     from tlbench.train.runner import Executor
     from tlbench.train.worker import Listener, Setup
@@ -53,7 +53,7 @@ class Processes:
         threads: That each of them computes with.
         store: Store of results, which the processes share with this one: results need not be copied.
         setup: Everything that each of them needs.
-        kind: What trials that share a compiled network have in common.
+        kind: Gives the key under which trials, or evaluations, share a compiled network.
         listener: Is told what happens in all of them.
         otherwise: Trains what cannot be given to another process: a network whose class is in no importable module.
         warn: Is told why.
@@ -65,7 +65,7 @@ class Processes:
         threads: int,
         store: Store,
         setup: Setup,
-        kind: Callable[[Trial], Hashable],
+        kind: Callable[[Work], Hashable],
         listener: Listener,
         otherwise: Executor,
         warn: Callable[[str], None],
@@ -90,15 +90,15 @@ class Processes:
         here = self._otherwise.peak_memory_bytes
         return max(self._peaks if here is None else [*self._peaks, here], default=None)
 
-    def run(self, trials: Sequence[Trial]) -> dict[str, Exception]:
-        """Train some trials; what goes wrong with one concerns all that start from it."""
+    def run(self, works: Sequence[Work]) -> dict[str, Exception]:
+        """Train some trials and compute some evaluations; an error of one is the error of all that start from it."""
         failures: dict[str, Exception] = {}
         try:
-            self._train(Schedule(trials, self._kind, self._compiled), failures)
+            self._train(Schedule(works, self._kind, self._compiled), failures)
         except _CannotShareError as error:
             self.close()
             self._warn(f"Trained in this process alone, since the study cannot be given to others: {error}")
-            left = [trial for trial in trials if trial not in self._store and trial.digest not in failures]
+            left = [work for work in works if work not in self._store and work.digest not in failures]
             failures |= self._otherwise.run(left)
         except BaseException:
             self.close()
@@ -121,29 +121,29 @@ class Processes:
     def _train(self, schedule: Schedule, failures: dict[str, Exception]) -> None:
         while True:
             self._hand_out(schedule)
-            busy = {worker.connection: number for number, worker in self._workers.items() if worker.trial}
+            busy = {worker.connection: number for number, worker in self._workers.items() if worker.work}
             if not busy:
                 return
             for connection in wait(list(busy)):
                 number = busy[connection]  # type: ignore[index]
-                trial = self._workers[number].trial
-                if trial is not None and (failure := self._hear(number, trial, schedule)):
+                work = self._workers[number].work
+                if work is not None and (failure := self._hear(number, work, schedule)):
                     # What is trained for a store that cannot be written is lost.
                     refused = schedule.abandon() if isinstance(failure, UnwritableError) else ()
-                    for concerned in (trial, *schedule.failed(trial), *refused):
+                    for concerned in (work, *schedule.failed(work), *refused):
                         failures[concerned.digest] = failure
 
     def _hand_out(self, schedule: Schedule) -> None:
         for number, worker in self._workers.items():
-            if worker.trial is None and (trial := schedule.take(number)):
-                worker.give(trial)
-        while len(self._workers) < self._count and (trial := schedule.take(self._started)):
+            if worker.work is None and (work := schedule.take(number)):
+                worker.give(work)
+        while len(self._workers) < self._count and (work := schedule.take(self._started)):
             worker = _Worker(Path(self._folder.name) / "setup", self._threads)
             self._workers[self._started] = worker
             self._started += 1
-            worker.give(trial)
+            worker.give(work)
 
-    def _hear(self, number: int, trial: Trial, schedule: Schedule) -> Exception | None:
+    def _hear(self, number: int, work: Work, schedule: Schedule) -> Exception | None:
         # What went wrong, if anything did.
         worker = self._workers[number]
         try:
@@ -153,20 +153,20 @@ class Processes:
             del self._workers[number]
             schedule.lost(number)
             return TrainingError(
-                f"The process that trained a trial on {trial.data.name!r} (digest {trial.digest[:12]}) has ended, with "
+                f"The process that trained a trial on {work.data.name!r} (digest {work.digest[:12]}) has ended, with "
                 f"exit status {worker.process.exitcode}. Where that is -9 there may be too little memory: fewer "
                 "processes (--tlbench-workers 1) need less."
             )
         if message == "unusable":
             raise _CannotShareError(content)
-        if not tell(self._listener, trial, message, content):
-            worker.trial = None
+        if not tell(self._listener, work, message, content):
+            worker.work = None
             failure, peak = content
             if peak is not None:
                 self._peaks.append(peak)
             if failure is not None:
                 return failure  # type: ignore[no-any-return]
-            schedule.finished(trial)
+            schedule.finished(work)
         return None
 
     @cached_property
@@ -187,12 +187,12 @@ class _CannotShareError(Exception):
 
 
 class _Worker:
-    """A process that trains one trial at a time.
+    """A process that trains one trial, or computes one evaluation, at a time.
 
     Attributes:
-        process: Itself.
-        connection: To it.
-        trial: What it is at.
+        process: The process.
+        connection: Connection to the process.
+        work: Trial or evaluation that the process is at; None where it waits.
     """
 
     def __init__(self, setup: Path, threads: int) -> None:
@@ -210,17 +210,17 @@ class _Worker:
         finally:
             sys.path[:] = path
         theirs.close()
-        self.trial: Trial | None = None
+        self.work: Work | None = None
 
-    def give(self, trial: Trial) -> None:
-        """Hand it a trial."""
+    def give(self, work: Work) -> None:
+        """Hand a trial or an evaluation to the process."""
         try:
-            self.connection.send(trial)
+            self.connection.send(work)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise _CannotShareError(error) from error
         except OSError:  # It has ended; that is heard when it is listened to.
             pass
-        self.trial = trial
+        self.work = work
 
 
 def _serve(connection: Connection, setup: Path, variables: Mapping[str, str], path: Sequence[str]) -> None:
@@ -235,21 +235,21 @@ def _serve(connection: Connection, setup: Path, variables: Mapping[str, str], pa
             store, given = joblib.load(setup, mmap_mode="r")
             local = LocalTraining(store, Worker(given, Messages(connection.send)))
             while True:
-                trial = connection.recv()
-                connection.send(("done", (_train(local, trial), local.peak_memory_bytes)))
+                work = connection.recv()
+                connection.send(("done", (_compute(local, work), local.peak_memory_bytes)))
         except (EOFError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever importing a user's module may raise.
             connection.send(("unusable", repr(error)))
 
 
-def _train(local: LocalTraining, trial: Trial) -> Exception | None:
+def _compute(local: LocalTraining, work: Work) -> Exception | None:
     try:
-        with local.store.lock(trial):
-            local.train(trial)
+        with local.store.lock(work):
+            local.compute(work)
     except (BrokenPipeError, ConnectionResetError):
         raise
-    except Exception as error:  # noqa: BLE001 - raised where this trial is asked for.
+    except Exception as error:  # noqa: BLE001 - raised where this result is asked for.
         return portable(error)
     return None
 
