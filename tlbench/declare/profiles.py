@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tlbench.datasets.dataset import Split
 from tlbench.declare.trials import Recipe
+from tlbench.networks.applications import Application
 from tlbench.networks.xception import Xception
 
 
@@ -85,6 +86,19 @@ THUMBNAIL = Profile(
     seeds=5,
 )
 
+# Published ImageNet weights that two cores can use: 0.2 million parameters. With Keras' momentum of 0.99, the 150 steps
+# of a trial would not forget BatchNorm's first statistics.
+POCKET = Profile(
+    name="pocket",
+    images="natural-images",
+    source="imagenet",
+    network=Application("MobileNet", 96, (("alpha", 0.25),), batchnorm_momentum=0.9),
+    recipe=Recipe(learning_rate=1e-3, batch_size=32, epochs=6),
+    split=Split(validation=0.1, test=0.2, training_images=800),
+    source_recipe=SMALL_SOURCE,
+    seeds=3,
+)
+
 POSTER = Profile(
     name="poster",
     images="natural-images",
@@ -95,4 +109,4 @@ POSTER = Profile(
     source_recipe=Recipe(learning_rate=1e-3, batch_size=64, epochs=10),
 )
 
-PROFILES = (MINIATURE, THUMBNAIL, POSTER)
+PROFILES = (MINIATURE, THUMBNAIL, POCKET, POSTER)

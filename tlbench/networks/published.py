@@ -27,12 +27,13 @@ class WeightsFile:
 
     Attributes:
         name: Name of the file below its URL.
-        md5: MD5 of the file, as hexadecimal digits.
+        hash: MD5 or SHA-256 of the file, as hexadecimal digits; None where no hash is published. A file without one is
+            known by its name only, and still has to fit the network wholly.
         head: Whether the file holds the head too.
     """
 
     name: str
-    md5: str
+    hash: str | None
     head: bool
 
 
@@ -75,7 +76,7 @@ class Published:
         Raises:
             WeightsError: The file is for another architecture, or is damaged.
         """
-        load_weights(model, path, self.body_end)
+        load_weights(model, path, self.body_end, classes=self.classes)
 
 
 def of_network(network: object) -> Published:
@@ -90,17 +91,26 @@ def of_network(network: object) -> Published:
     published = getattr(network, "pretrained", None)
     if not isinstance(published, Published):
         msg = (
-            "No weights are published for this network: Keras' are for the full size. Use --tlbench-profile poster, "
-            f"or another --tlbench-source. Received: {network}"
+            "No weights are published for this network; use --tlbench-profile pocket or poster, or another "
+            f"--tlbench-network or --tlbench-source. Received: {network}"
         )
         raise ConfigurationError(msg)
     return published
 
 
 def md5(path: Path) -> str:
-    """MD5 of a file, as hexadecimal digits; Keras publishes no other hash of this kind of file."""
+    """MD5 of a file, as hexadecimal digits; most published files have no other hash."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _is(path: Path, published: WeightsFile) -> bool:
+    if published.hash is None:
+        return path.name == published.name
+    if len(published.hash) == 32:
+        return md5(path) == published.hash
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == published.hash
 
 
 def find_weights(
@@ -109,7 +119,7 @@ def find_weights(
     url: str,
     cache: Path | None = None,
 ) -> Path:
-    """Find a file of published weights, and check its hash.
+    """Find a file of published weights, and check its hash, or its name where no hash is published.
 
     Args:
         path: File of the user; None for Keras' cache, to which a missing file is downloaded.
@@ -118,7 +128,7 @@ def find_weights(
         cache: Folder to download to; None for Keras' own.
 
     Returns:
-        The path of a file whose hash is a published one.
+        The path of a published file.
 
     Raises:
         WeightsError: The file is missing, cannot be downloaded, or is another one.
@@ -128,11 +138,12 @@ def find_weights(
     if not path.is_file():
         msg = f"The weights file is not there; give --tlbench-weights the path of {published[0].name}. Received: {path}"
         raise WeightsError(msg)
-    received, expected = md5(path), [file.md5 for file in published]
-    if received not in expected:
+    if not any(_is(path, file) for file in published):
+        expected = [file.hash or f"that of a file named {file.name}" for file in published]
+        kind = "SHA-256" if any(file.hash and len(file.hash) > 32 for file in published) else "MD5"
         msg = (
-            f"The weights file {path} is not as published: its MD5 should be {' or '.join(expected)}; download "
-            f"{url}{published[0].name} again. Received: {received}"
+            f"The weights file {path} is not as published: its {kind} should be {' or '.join(expected)}; download "
+            f"{url}{published[0].name} again. Received: {md5(path)}"
         )
         raise WeightsError(msg)
     return path
@@ -146,11 +157,11 @@ def _download(file: WeightsFile, url: str, cache: Path | None) -> Path:
             # Keras downloads to /tmp where this folder is missing.
             cache.mkdir(parents=True, exist_ok=True)
         found = keras.utils.get_file(
-            file.name, url + file.name, cache_subdir="models", file_hash=file.md5, cache_dir=cache
+            file.name, url + file.name, cache_subdir="models", file_hash=file.hash, cache_dir=cache
         )
     except Exception as error:
         msg = (
-            f"Published weights could not be downloaded from {url}{file.name} (MD5 {file.md5}); give "
+            f"Published weights could not be downloaded from {url}{file.name} (hash {file.hash}); give "
             "--tlbench-weights the path of that file, or --tlbench-source embedded or an image folder to train a "
             "source on. "
             f"Received: {error}"
@@ -159,7 +170,9 @@ def _download(file: WeightsFile, url: str, cache: Path | None) -> Path:
     return Path(found)
 
 
-def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool", *, head: bool = False) -> None:
+def load_weights(
+    model: keras.Model, path: Path, body_end: str = "avg_pool", *, head: bool = False, classes: int | None = None
+) -> None:
     """Load a published file into a network, topologically: weight by weight in the graph's order, whatever their names.
 
     `keras.Model.load_weights` does the same, but loads a file with a head only
@@ -171,6 +184,7 @@ def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool", *, 
         body_end: The last layer before the head.
         head: Whether to load the head as well, which needs a file that has it and a network with as many classes.
             Otherwise the network's head stays as it is, and a file's is left out.
+        classes: Number of classes of a file's head; None for any number.
 
     Raises:
         WeightsError: The file is no such file, is for another architecture, or did not arrive. Unless it did not
@@ -182,7 +196,7 @@ def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool", *, 
     body = keras.Model(model.input, model.get_layer(body_end).output)
     target = model if head else body
     if not head:
-        arrays = arrays[: len(body.weights)] + _without_head(arrays[len(body.weights) :])
+        arrays = arrays[: len(body.weights)] + _without_head(arrays[len(body.weights) :], classes)
     _check_shapes(target, arrays, path)
     target.set_weights(arrays)
 
@@ -192,9 +206,17 @@ def load_weights(model: keras.Model, path: Path, body_end: str = "avg_pool", *, 
             raise WeightsError(msg)
 
 
-def _without_head(arrays: list[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
-    """Nothing, where these are the kernel and the bias of a dense layer; else all of them."""
-    return [] if [array.ndim for array in arrays] == [2, 1] else arrays
+def _without_head(arrays: list[NDArray[np.floating]], classes: int | None) -> list[NDArray[np.floating]]:
+    """Nothing, where these are kernels and biases of one or two layers that end in the classes; else all of them.
+
+    MobileNet's and MobileNetV3's heads are convolutions of a single pixel.
+    """
+    kinds = [array.ndim for array in arrays]
+    dense = kinds == [2, 1]
+    convolved = len(kinds) in {2, 4} and all(kind in {2, 4} for kind in kinds[::2]) and set(kinds[1::2]) == {1}
+    if (dense or convolved) and classes in {None, len(arrays[-1])}:
+        return []
+    return arrays
 
 
 def _check_shapes(model: keras.Model, arrays: list[NDArray[np.floating]], path: Path) -> None:

@@ -74,6 +74,7 @@ class Assembly:
                 f"dataset {name!r}": _and_size(self.datasets[reference.digest])
                 for name, reference in study.datasets.items()
             },
+            "network": str(study.network),
             "transferred from": study.pretrained_name,
             "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",

@@ -5,7 +5,7 @@ To add an option, add a line to `OPTIONS` and an attribute of the same name to `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,8 +86,15 @@ OPTIONS = (
     Option(
         "--tlbench-profile",
         "Sizes of the study: miniature (drawn images, CPU, minutes; the default), thumbnail (your images at 32 px, "
-        "CPU; the default with --tlbench-data) or poster (full size; the default with --gpu).",
-        metavar="{miniature,thumbnail,poster}",
+        "CPU; the default with --tlbench-data), pocket (your images at 96 px, a small MobileNet with ImageNet weights, "
+        "CPU) or poster (full size; the default with --gpu).",
+        metavar="{miniature,thumbnail,pocket,poster}",
+    ),
+    Option(
+        "--tlbench-network",
+        "Network in place of the profile's, with its settings, for instance mobilenet:alpha=0.25,image_size=96; "
+        "`tlbench networks` lists the families.",
+        metavar="FAMILY:SETTINGS",
     ),
     Option(
         "--tlbench-data",
@@ -206,6 +213,7 @@ class Options:
 
     Attributes:
         profile: Sizes of the study.
+        network: Network in place of the profile's, see `tlbench.networks.listed.parse`; None for the profile's.
         gpu: Whether to train on a GPU.
         data: Image folder or archive; None for the profile's own images.
         source: `"imagenet"`, `"embedded"`, an image folder or archive; None for the profile's own.
@@ -237,6 +245,7 @@ class Options:
     store: Path
     report: Path
     compare_fail: FailOn = None  # type: ignore[assignment]  # The option's default, see __post_init__.
+    network: str | None = None
     gpu: bool = False
     data: Path | None = None
     source: str | None = None
@@ -264,6 +273,10 @@ class Options:
     def __post_init__(self) -> None:
         if self.compare_fail is None:
             object.__setattr__(self, "compare_fail", _fail_on(option("--tlbench-compare-fail").default))
+        if self.network is not None:
+            from tlbench.networks.listed import parse
+
+            object.__setattr__(self, "profile", replace(self.profile, network=parse(self.network)))
         if self.seeds < 1:
             msg = f"--tlbench-seeds must be at least 1. Received: {self.seeds}"
             raise ConfigurationError(msg)
