@@ -62,7 +62,7 @@ def test_paths_are_relative_to_the_folder_that_they_are_given_in(tmp_path):
     [
         ({"seeds": "two"}, "--tlbench-seeds must be a whole number. Received: 'two'"),
         ({"split": "none"}, "--tlbench-split must be seed or fixed. Received: 'none'"),
-        ({"profile": "huge"}, "--tlbench-profile must be one of miniature, thumbnail, poster. Received: 'huge'"),
+        ({"profile": "huge"}, "--tlbench-profile must be one of miniature, thumbnail, pocket, poster. Received: 'huge'"),
         ({"save": "1"}, "Received: '1'"),
         ({"data": "nowhere", "profile": "thumbnail"}, "not there"),
     ],
