@@ -159,7 +159,10 @@ def test_a_project_without_claims_is_left_alone(pytester):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tlbench-profile", "huge"], "*--tlbench-profile must be one of miniature, thumbnail, pocket, poster*'huge'*"),
+        (
+            ["--tlbench-profile", "huge"],
+            "*--tlbench-profile must be one of miniature, thumbnail, pocket, poster*'huge'*",
+        ),
         (["--tlbench-seeds", "0"], "*--tlbench-seeds must be at least 1. Received: 0*"),
         (["--tlbench-seeds", "-2"], "*--tlbench-seeds must be at least 1. Received: -2*"),
         (["--tlbench-seeds", "two"], "*--tlbench-seeds must be a whole number. Received: 'two'*"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tlbench.errors import ConfigurationError, StoreError
+from tlbench.networks.applications import Application
 from tlbench.run import status
 from tlbench.run.commands import Command
 from tlbench.run.options import OPTIONS, Option, Options, read
@@ -57,12 +58,24 @@ def test_paths_are_relative_to_the_folder_that_they_are_given_in(tmp_path):
     assert "thumbnail" == options.profile.name
 
 
+def test_a_network_takes_the_place_of_the_profiles(tmp_path):
+    """All else of the profile stays."""
+    options = made(tmp_path, network="mobilenet:alpha=0.25,image_size=64")
+
+    assert Application("MobileNet", 64, (("alpha", 0.25),)) == options.profile.network
+    assert ("miniature", 4) == (options.profile.name, options.seeds)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"network": "mobilnet"}, "no such family of networks; `tlbench networks` lists them. Received: 'mobilnet'"),
         ({"seeds": "two"}, "--tlbench-seeds must be a whole number. Received: 'two'"),
         ({"split": "none"}, "--tlbench-split must be seed or fixed. Received: 'none'"),
-        ({"profile": "huge"}, "--tlbench-profile must be one of miniature, thumbnail, pocket, poster. Received: 'huge'"),
+        (
+            {"profile": "huge"},
+            "--tlbench-profile must be one of miniature, thumbnail, pocket, poster. Received: 'huge'",
+        ),
         ({"save": "1"}, "Received: '1'"),
         ({"data": "nowhere", "profile": "thumbnail"}, "not there"),
     ],
