@@ -161,7 +161,7 @@ def test_a_project_without_claims_is_left_alone(pytester):
     [
         (
             ["--tlbench-profile", "huge"],
-            "*--tlbench-profile must be one of miniature, thumbnail, pocket, poster*'huge'*",
+            "*must be one of miniature, thumbnail, pocket, poster*'huge'*",
         ),
         (["--tlbench-seeds", "0"], "*--tlbench-seeds must be at least 1. Received: 0*"),
         (["--tlbench-seeds", "-2"], "*--tlbench-seeds must be at least 1. Received: -2*"),

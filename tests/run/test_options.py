@@ -74,7 +74,7 @@ def test_a_network_takes_the_place_of_the_profiles(tmp_path):
         ({"split": "none"}, "--tlbench-split must be seed or fixed. Received: 'none'"),
         (
             {"profile": "huge"},
-            "--tlbench-profile must be one of miniature, thumbnail, pocket, poster. Received: 'huge'",
+            "must be one of miniature, thumbnail, pocket, poster. Received: 'huge'",
         ),
         ({"save": "1"}, "Received: '1'"),
         ({"data": "nowhere", "profile": "thumbnail"}, "not there"),
