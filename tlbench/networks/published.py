@@ -212,11 +212,8 @@ def _without_head(arrays: list[NDArray[np.floating]], classes: int | None) -> li
     MobileNet's and MobileNetV3's heads are convolutions of a single pixel.
     """
     kinds = [array.ndim for array in arrays]
-    dense = kinds == [2, 1]
-    convolved = len(kinds) in {2, 4} and all(kind in {2, 4} for kind in kinds[::2]) and set(kinds[1::2]) == {1}
-    if (dense or convolved) and classes in {None, len(arrays[-1])}:
-        return []
-    return arrays
+    is_head = len(kinds) in {2, 4} and set(kinds[::2]) <= {2, 4} and set(kinds[1::2]) == {1}
+    return [] if is_head and classes in {None, len(arrays[-1])} else arrays
 
 
 def _check_shapes(model: keras.Model, arrays: list[NDArray[np.floating]], path: Path) -> None:

@@ -234,6 +234,30 @@ def read_weights(place: Path, digest: str) -> Weights:
         return checked.read_arrays(place / WEIGHTS, _recorded(WEIGHTS, content))
 
 
+def read_packed_weights(place: Path, digest: str) -> bytes:
+    """Read the file of a trial's weights as bytes, see `unpack_weights`.
+
+    Args:
+        place: Folder of the trial's result.
+        digest: Digest of the trial, or the first digits.
+
+    Raises:
+        DamagedError: The weights are not what was stored.
+        StoreError: The weights cannot be read.
+    """
+    content = _read_json(place, digest)
+    with damaged_files(place, WEIGHTS):
+        recorded = _recorded(WEIGHTS, content)
+        if recorded is None:  # Only decoding tells whether the file is sound.
+            checked.read_arrays(place / WEIGHTS, recorded)
+        checked.check_size(place / WEIGHTS, recorded)
+        packed = (place / WEIGHTS).read_bytes()
+        if recorded is not None and packed_digest(packed) != recorded["sha256"]:
+            msg = "is not as it was written"
+            raise Damage(msg)
+        return packed
+
+
 def damage(place: Path, digest: str) -> str | None:
     """The damage of a result, in a phrase; None for a sound result.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from tlbench.declare.evaluations import Evaluation
 from tlbench.errors import DamagedError, StoreError
-from tlbench.store import checked, files
+from tlbench.store import files
 from tlbench.store.folders import EVALUATIONS, check_schema, lock, move_aside, prepare, set_aside, unwritable
 from tlbench.store.publishing import UNFINISHED, sync_folder
 from tlbench.store.soundness import Soundness
@@ -122,13 +122,7 @@ class Store:
             DamagedError: They are not there, or are not what was stored.
             StoreError: They cannot be read.
         """
-
-        def read(place: Path, digest: str) -> bytes:
-            files.read_weights(place, digest)
-            with checked.damaged_files(place, files.WEIGHTS):
-                return (place / files.WEIGHTS).read_bytes()
-
-        return self._read(trial, read)
+        return self._read(trial, files.read_packed_weights)
 
     def _read(self, work: Work, read: Callable[[Path, str], _T]) -> _T:
         place = self._place(work)
