@@ -73,7 +73,38 @@ class Summary:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class _Predicted:
+    """Stored predictions for N images, and the scores that follow from them; see `Result` and `EvaluationResult`."""
+
+    status: Literal["finished", "diverged"]
+    label_names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    if TYPE_CHECKING:  # A field of one kind of result, and None for the other.
+
+        @property
+        def batch_statistics_probabilities(self) -> NDArray[np.float32] | None: ...
+
+    @property
+    def diverged(self) -> bool:
+        """True where a loss or a probability is not finite; there are no scores then."""
+        return self.status == "diverged"
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Values of the listed metrics that apply, by `tlbench.scores.listed.Metric.key`; empty where it diverged."""
+        return {} if self.diverged else listed.computed(self)
+
+    @cached_property
+    def f1(self) -> dict[str, float]:
+        """F1 of each label."""
+        scores = metrics.f1_per_class(self.labels, self.probabilities)
+        return {name: float(score) for name, score in zip(self.label_names, scores, strict=True)}
+
+
+@dataclass(frozen=True, eq=False)
+class Result(_Predicted):
     """The stored predictions of one training run, and the scores that follow from them.
 
     Attributes:
@@ -98,10 +129,6 @@ class Result:
             until the result is stored, and where an older version of tlbench stored it.
     """
 
-    status: Literal["finished", "diverged"]
-    label_names: tuple[str, ...]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
     validation_labels: NDArray[np.int64]
     validation_probabilities: NDArray[np.float32]
     batch_statistics_probabilities: NDArray[np.float32]
@@ -115,24 +142,9 @@ class Result:
     run: str = ""
 
     @property
-    def diverged(self) -> bool:
-        """True where the run ended in a loss that is not finite."""
-        return self.status == "diverged"
-
-    @property
     def accuracy(self) -> float:
         """Share of test images that are classified correctly; NaN where the run diverged."""
         return metrics.accuracy(self.labels, self.probabilities)
-
-    @cached_property
-    def scores(self) -> dict[str, float]:
-        """Values of the listed metrics that apply, by `tlbench.scores.listed.Metric.key`; empty where it diverged."""
-        return {} if self.diverged else listed.computed(self)
-
-    @cached_property
-    def f1(self) -> dict[str, float]:
-        """F1 of each label on the test images."""
-        return _f1(self.label_names, self.labels, self.probabilities)
 
     @cached_property
     def validation_accuracy(self) -> tuple[float, ...]:
@@ -156,7 +168,7 @@ class Result:
 
 
 @dataclass(frozen=True, eq=False)
-class EvaluationResult:
+class EvaluationResult(_Predicted):
     """The stored predictions of a trained network for images, and the scores that follow from them.
 
     Attributes:
@@ -170,19 +182,10 @@ class EvaluationResult:
         run: Identifier of the run that computed it; empty until the result is stored.
     """
 
-    status: Literal["finished", "diverged"]
-    label_names: tuple[str, ...]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
     weights: str
     seconds: float
     environment: Environment = field(repr=False)
     run: str = ""
-
-    @property
-    def diverged(self) -> bool:
-        """True where a probability is not finite."""
-        return self.status == "diverged"
 
     @property
     def batch_statistics_probabilities(self) -> None:
@@ -192,16 +195,6 @@ class EvaluationResult:
     def validation_accuracy(self) -> tuple[float, ...]:
         """Empty: an evaluation has no history."""
         return ()
-
-    @cached_property
-    def scores(self) -> dict[str, float]:
-        """Values of the listed metrics that apply, by `tlbench.scores.listed.Metric.key`; empty where it diverged."""
-        return {} if self.diverged else listed.computed(self)
-
-    @cached_property
-    def f1(self) -> dict[str, float]:
-        """F1 of each label."""
-        return _f1(self.label_names, self.labels, self.probabilities)
 
 
 class ResultOf(Protocol):
@@ -213,10 +206,3 @@ class ResultOf(Protocol):
     def __call__(self, work: Evaluation, /) -> EvaluationResult | None: ...
     @overload
     def __call__(self, work: Work, /) -> Result | EvaluationResult | None: ...
-
-
-def _f1(
-    label_names: tuple[str, ...], labels: NDArray[np.int64], probabilities: NDArray[np.float32]
-) -> dict[str, float]:
-    scores = metrics.f1_per_class(labels, probabilities)
-    return {name: float(score) for name, score in zip(label_names, scores, strict=True)}
