@@ -9,7 +9,7 @@ from tlbench.declare.evaluations import Evaluation, Images, Mirrored, TestImages
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
 from tlbench.declare.study import Study
 from tlbench.declare.tasks import EVERY_CLASS, Examples, Task
-from tlbench.declare.trials import Arm, DataReference, ImageNet, Network, Random, Recipe, Trial
+from tlbench.declare.trials import Arm, DataReference, ImageNet, Network, Random, Recipe, SavedWeights, Trial
 from tlbench.errors import (
     ConfigurationError,
     DamagedError,
@@ -127,6 +127,7 @@ __all__ = [
     "ResultOf",
     "Row",
     "Run",
+    "SavedWeights",
     "Scored",
     "SinkError",
     "Split",

@@ -11,7 +11,7 @@ import pytest
 from tlbench.datasets.dataset import Split
 from tlbench.declare import revisions
 from tlbench.declare.tasks import Task
-from tlbench.declare.trials import Arm, DataReference, ImageNet, Random, Recipe
+from tlbench.declare.trials import Arm, DataReference, ImageNet, Random, Recipe, SavedWeights
 from tlbench.errors import ConfigurationError
 from tlbench.networks.xception import Xception
 
@@ -89,18 +89,32 @@ def test_the_revision_of_what_trains_and_loads_is_part_of_the_digest(make_trial,
     assert arm == make_trial().arm_digest
 
 
-def test_the_revision_of_imagenet_weights_is_part_of_digests_that_rest_on_them(make_trial, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("IMAGENET", ImageNet("0a58e3b7378bc2990ea3b43d5981f1f6")), ("SAVED", SavedWeights("mine.h5", "5f2c"))],
+)
+def test_the_revision_of_a_files_loader_is_part_of_digests_that_rest_on_the_file(name, start, make_trial, monkeypatch):
     """Directly, or by way of a source; of no other."""
 
     def digests():
-        start = make_trial(initialisation=ImageNet("0a58e3b7378bc2990ea3b43d5981f1f6"))
-        return make_trial().digest, start.digest, make_trial(initialisation=start).digest
+        first = make_trial(initialisation=start)
+        return make_trial().digest, first.digest, make_trial(initialisation=first).digest
 
     before = digests()
 
-    monkeypatch.setattr(revisions, "IMAGENET", replace(revisions.IMAGENET, number=99))
+    monkeypatch.setattr(revisions, name, replace(getattr(revisions, name), number=99))
 
     assert [True, False, False] == [old == new for old, new in zip(before, digests(), strict=True)]
+
+
+def test_a_file_of_weights_is_known_by_its_content(make_trial):
+    """Its name is for tables alone."""
+    first, renamed, other = (
+        make_trial(initialisation=SavedWeights(*each)) for each in [("a", "5f2c"), ("b", "5f2c"), ("a", "77aa")]
+    )
+
+    assert first.digest == renamed.digest
+    assert first.digest != other.digest
 
 
 def test_the_code_of_a_network_is_part_of_the_digest(make_trial, monkeypatch):

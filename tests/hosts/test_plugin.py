@@ -167,7 +167,10 @@ def test_a_project_without_claims_is_left_alone(pytester):
         (["--tlbench-seeds", "-2"], "*--tlbench-seeds must be at least 1. Received: -2*"),
         (["--tlbench-seeds", "two"], "*--tlbench-seeds must be a whole number. Received: 'two'*"),
         (["--tlbench-data", "nowhere.zip"], "*--tlbench-data names a file or folder that is not there*nowhere.zip*"),
-        (["--tlbench-source", "nowhere"], "*--tlbench-source must be embedded, imagenet or an image folder*nowhere*"),
+        (
+            ["--tlbench-source", "nowhere"],
+            "*--tlbench-source must be photographs, imagenet, formula, a weights file, or an image folder*nowhere*",
+        ),
         (["--tlbench-max-seeds", "2"], "*--tlbench-max-seeds must be at least the number of seeds, 4. Received: 2*"),
         (["--tlbench-save", "1"], "*A saved run is named with letters*Received: '1'*"),
         (["--tlbench-compare-fail", "speed"], "*--tlbench-compare-fail takes accuracy*Received: 'speed'*"),

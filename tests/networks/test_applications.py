@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from click.testing import CliRunner
+from pebble import Pebble
 
 from tlbench.errors import ConfigurationError, WeightsError
 from tlbench.hosts.cli import main
@@ -223,3 +224,12 @@ def test_an_architecture_without_published_weights_has_none():
     assert parse("mobilenet:alpha=0.3").pretrained is None
     assert parse("efficientnetb0").pretrained is None
     assert parse("vgg16").pretrained.files[0].hash
+
+
+def test_a_project_adds_a_family():
+    """By a function from settings to a network; a name that is taken is refused."""
+    assert Pebble(filters=4) == parse("Stone:filters=4", {"stone": Pebble})
+    with pytest.raises(ConfigurationError, match=r"pytest_tlbench_networks adds stone\. Received: 'stne'"):
+        parse("stne", {"stone": Pebble})
+    with pytest.raises(ConfigurationError, match=r"has this name already; choose another for yours. Received: 'VGG16'"):
+        parse("vgg16", {"VGG16": Pebble})

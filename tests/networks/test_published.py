@@ -300,7 +300,7 @@ def test_a_download_that_fails_is_an_error_with_its_remedies(tmp_path):
     """A file of one's own, or another source."""
     files = (WeightsFile("small.h5", "0" * 32, head=False),)
 
-    with pytest.raises(WeightsError, match="--tlbench-source embedded"):
+    with pytest.raises(WeightsError, match="--tlbench-source formula"):
         find_weights(None, files, "http://127.0.0.1:9/", tmp_path / "cache")
 
 

@@ -21,7 +21,7 @@ def given(**values):
 
 
 def made(tmp_path, **values):
-    return read(given(**values), lambda _option: tmp_path, (), project=tmp_path)
+    return read(given(**values), lambda _option: tmp_path, (), {}, project=tmp_path)
 
 
 def test_every_option_is_an_attribute():

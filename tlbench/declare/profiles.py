@@ -25,8 +25,9 @@ class Profile:
     Attributes:
         name: What `--tlbench-profile` calls it.
         images: Where the images come from unless the user gives some; a function gets the size in pixels.
-        source: Where *transferred* weights come from unless the user says otherwise: ImageNet, or a network trained on
-            the embedded source images or on those that a function returns.
+        source: Where *transferred* weights come from unless the user says otherwise: `"imagenet"`, Keras' published
+            weights; `"photographs"`, weights that tlbench ships; or a network trained on drawn images, `"formula"`, or
+            on the images that a function returns.
         network: The architecture.
         recipe: How arms are trained.
         split: How the images are divided.
@@ -39,7 +40,7 @@ class Profile:
 
     name: str
     images: Literal["miniature", "natural-images"] | Callable[[int], Dataset]
-    source: Literal["embedded", "imagenet"] | Callable[[int], Dataset]
+    source: Literal["photographs", "formula", "imagenet"] | Callable[[int], Dataset]
     network: Network
     recipe: Recipe
     split: Split
@@ -64,7 +65,7 @@ SMALL_SOURCE = Recipe(learning_rate=3e-3, schedule="cosine", batch_size=32, epoc
 MINIATURE = Profile(
     name="miniature",
     images="miniature",
-    source="embedded",
+    source="formula",
     network=replace(SMALL, middle_modules=3),
     recipe=Recipe(learning_rate=1e-3, schedule="cosine", batch_size=32, epochs=5),
     # Of 3,200 images, 960 to train on and 1,440 to test on: the more there are, the less noise in a difference.
@@ -78,7 +79,7 @@ MINIATURE = Profile(
 THUMBNAIL = Profile(
     name="thumbnail",
     images="natural-images",
-    source="embedded",
+    source="formula",
     network=SMALL,
     recipe=Recipe(learning_rate=1e-3, schedule="cosine", batch_size=32, epochs=6),
     split=Split(validation=0.1, test=0.2, training_images=800),

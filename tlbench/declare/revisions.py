@@ -59,13 +59,16 @@ LOADER = Revision("loader", 1, ("datasets/dataset.py", "declare/tasks.py"))
 # Part of the digests of trials that start from ImageNet's weights, and of those that start from such a trial.
 IMAGENET = Revision("imagenet", 1, ("networks/published.py",))
 
+# Likewise for trials that start from a file of the user, or from weights that tlbench ships.
+SAVED = Revision("saved", 1, ("networks/saved.py",))
+
 # Not part of digests, which both paths share: results of the reference path are in a folder of each revision.
 REFERENCE = Revision("reference", 1, ("train/reference.py",))
 
 # Part of the digests of evaluations alone, beside the digest of the evaluated trial.
 EVALUATOR = Revision("evaluator", 1, ("train/evaluating.py", "declare/evaluations.py"))
 
-REVISIONS = (TRAINER, LOADER, IMAGENET, REFERENCE, EVALUATOR)
+REVISIONS = (TRAINER, LOADER, IMAGENET, SAVED, REFERENCE, EVALUATOR)
 
 
 @cache

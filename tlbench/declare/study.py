@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tlbench.declare.tasks import Task
-    from tlbench.declare.trials import DataReference, ImageNet, Network, Recipe, Trial
+    from tlbench.declare.trials import DataReference, ImageNet, Network, Recipe, SavedWeights, Trial
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Study:
     class_names: tuple[str, ...]
     network: Network
     recipe: Recipe
-    pretrained: ImageNet | Trial
+    pretrained: ImageNet | SavedWeights | Trial
     pretrained_name: str
     seeds: tuple[int, ...]
     datasets: Mapping[str, DataReference] = field(default_factory=dict, hash=False)

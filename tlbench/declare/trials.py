@@ -9,7 +9,7 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from tlbench.declare import revisions
 from tlbench.errors import ConfigurationError
@@ -112,6 +112,13 @@ class DataReference:
 class Random:
     """Start from fresh weights."""
 
+    name: ClassVar[str] = "random weights"
+
+    @property
+    def code(self) -> tuple[revisions.Revision, ...]:
+        """Revisions of the code that brings about these weights beside the trainer's: none."""
+        return ()
+
 
 @dataclass(frozen=True)
 class ImageNet:
@@ -121,7 +128,31 @@ class ImageNet:
         md5: Hash of the weights file.
     """
 
+    name: ClassVar[str] = "ImageNet weights"
     md5: str
+
+    @property
+    def code(self) -> tuple[revisions.Revision, ...]:
+        """Revisions of the code that loads these weights."""
+        return (revisions.IMAGENET,)
+
+
+@dataclass(frozen=True)
+class SavedWeights:
+    """Start from a weights file of the user, or from weights that tlbench ships; see `tlbench.networks.saved`.
+
+    Attributes:
+        name: Name of the weights in tables; not part of a trial's digest.
+        sha256: Hash of the weights file.
+    """
+
+    name: str = field(compare=False)
+    sha256: str
+
+    @property
+    def code(self) -> tuple[revisions.Revision, ...]:
+        """Revisions of the code that loads these weights."""
+        return (revisions.SAVED,)
 
 
 @dataclass(frozen=True)
@@ -144,7 +175,7 @@ class Trial:
     data: DataReference
     task: Task
     network: Network
-    initialisation: Random | ImageNet | Trial
+    initialisation: Random | ImageNet | SavedWeights | Trial
     frozen: frozenset[str]
     recipe: Recipe
     seed: int
@@ -182,8 +213,8 @@ class Trial:
 
     @property
     def _code(self) -> dict[str, int | str]:
-        used = [revisions.TRAINER, revisions.LOADER]
-        used += [revisions.IMAGENET] if isinstance(self.initialisation, ImageNet) else []
+        start = self.initialisation
+        used = [revisions.TRAINER, revisions.LOADER, *(() if isinstance(start, Trial) else start.code)]
         return {revision.name: revision.number for revision in used} | revisions.of_class(type(self.network))
 
     @cached_property
@@ -227,7 +258,7 @@ class Arm:
     data: DataReference
     task: Task
     network: Network
-    initialisation: Random | ImageNet | Trial | Arm
+    initialisation: Random | ImageNet | SavedWeights | Trial | Arm
     frozen: frozenset[str]
     recipe: Recipe
     transferred: frozenset[str] | None = None

@@ -21,12 +21,12 @@ from tlbench.run.options import OPTIONS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tlbench.declare.profiles import Profile
     from tlbench.declare.study import Study
-    from tlbench.declare.trials import Trial
+    from tlbench.declare.trials import Network, Trial
     from tlbench.judge.verdicts import Verdict
     from tlbench.report.figures import Drawn
     from tlbench.report.tables import FilledTable
@@ -55,6 +55,12 @@ class Hooks:
 
     def pytest_tlbench_profiles(self) -> Sequence[Profile]:  # type: ignore[empty-body]
         """Profiles of a project's own: sizes, network, images and source, to be named with `--tlbench-profile`."""
+
+    def pytest_tlbench_networks(self) -> Mapping[str, Callable[..., Network]]:  # type: ignore[empty-body]
+        """Families of networks of a project's own, by the name that `--tlbench-network` takes.
+
+        A family is a function from settings to a network, such as the class of a network itself.
+        """
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -114,6 +120,7 @@ def _options(config: pytest.Config) -> Options:
         {option.ini: value(option) for option in OPTIONS},
         base,
         [profile for profiles in config.hook.pytest_tlbench_profiles() for profile in profiles],
+        {name: make for networks in config.hook.pytest_tlbench_networks() for name, make in networks.items()},
         project=config.rootpath,
         # The controller of pytest-xdist as well: it reads results of its workers, and so must be in their environment.
         distributed=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no",

@@ -1,6 +1,7 @@
 """The families of networks by name, for `--tlbench-network` and `tlbench networks`.
 
-To add a family, add a line to `FAMILIES`: its name, and a function from settings to a network.
+To add a family to tlbench, add a line to `FAMILIES`: its name, and a function from settings to a network. A project
+adds its own by the hook `pytest_tlbench_networks`.
 """
 
 from __future__ import annotations
@@ -41,19 +42,29 @@ FAMILIES: Mapping[str, Callable[..., Listed]] = {
 }
 
 
-def parse(text: str) -> Listed:
+def parse(text: str, own: Mapping[str, Callable[..., Any]] | None = None) -> Any:
     """Read a network.
 
     Args:
         text: Name of a family, in any case, and its settings, for instance `"mobilenet:alpha=0.25,image_size=96"`.
+        own: Families of a project by name; each is a function from settings to a `tlbench.Network`.
+
+    Returns:
+        The network, a `tlbench.Network`.
 
     Raises:
-        ConfigurationError: There is no such family, or it refuses a setting.
+        ConfigurationError: There is no such family, it refuses a setting, or two families have the same name.
     """
+    families: dict[str, Callable[..., Any]] = {**FAMILIES}
+    for family, make in (own or {}).items():
+        if family.lower() in families:
+            msg = f"A family of networks has this name already; choose another for yours. Received: {family!r}"
+            raise ConfigurationError(msg)
+        families[family.lower()] = make
     name, _, settings = text.partition(":")
-    make = FAMILIES.get(name.strip().lower())
-    if make is None:
-        msg = f"There is no such family of networks; `tlbench networks` lists them. Received: {name!r}"
+    if name.strip().lower() not in families:
+        added = f", and pytest_tlbench_networks adds {', '.join(own)}" if own else ""
+        msg = f"There is no such family of networks; `tlbench networks` lists them{added}. Received: {name!r}"
         raise ConfigurationError(msg)
     given: dict[str, Any] = {}
     for setting in filter(None, settings.split(",")):
@@ -63,7 +74,7 @@ def parse(text: str) -> Listed:
             raise ConfigurationError(msg)
         given[key.strip()] = _value(value.strip())
     try:
-        return make(**given)
+        return families[name.strip().lower()](**given)
     except TypeError as error:
         msg = f"The network {name} refuses a setting. Received: {text!r} ({error})"
         raise ConfigurationError(msg) from error

@@ -162,7 +162,7 @@ def _download(file: WeightsFile, url: str, cache: Path | None) -> Path:
     except Exception as error:
         msg = (
             f"Published weights could not be downloaded from {url}{file.name} (hash {file.hash}); give "
-            "--tlbench-weights the path of that file, or --tlbench-source embedded or an image folder to train a "
+            "--tlbench-weights the path of that file, or --tlbench-source formula or an image folder to train a "
             "source on. "
             f"Received: {error}"
         )

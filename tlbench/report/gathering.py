@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tlbench.declare.trials import ImageNet
+from tlbench.declare.trials import Trial
 from tlbench.networks import parts
 from tlbench.report.records import (
     ArmRecord,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tlbench.declare.evaluations import Evaluation
-    from tlbench.declare.trials import Trial
     from tlbench.judge.comparison import Comparison, FailOn
     from tlbench.judge.verdicts import Verdict
     from tlbench.machine.environment import Environment
@@ -135,11 +134,11 @@ def comparison_record(comparison: Comparison, fail_on: FailOn) -> ComparisonReco
 
 
 def _facts(trial: Trial, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    recipe, source = trial.recipe, trial.source
-    if source is not None:
+    recipe = trial.recipe
+    if isinstance(source := trial.initialisation, Trial):
         start = f"weights of {next(iter(labels.get(source.arm_digest, ())), f'pretraining on {source.data.name}')}"
     else:
-        start = "ImageNet weights" if isinstance(trial.initialisation, ImageNet) else "random weights"
+        start = source.name
     if trial.transferred is not None:
         start += f" in {'+'.join(parts.in_order(trial.network, trial.transferred))}; the rest drawn anew"
     return {

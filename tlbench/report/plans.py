@@ -8,7 +8,7 @@ import numpy as np
 
 from tabulate import tabulate
 
-from tlbench.declare.trials import ImageNet
+from tlbench.declare.trials import Trial
 from tlbench.networks import parts
 from tlbench.scores.listed import METRICS
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from tlbench.declare.evaluations import Evaluation
-    from tlbench.declare.trials import Trial
     from tlbench.plan.forecast import Expected, Forecast
     from tlbench.store.results import Result
 
@@ -42,10 +41,8 @@ def describe(
     number = {trial.digest: position for position, trial in enumerate(plan, start=1)}
     lines = []
     for trial in plan:
-        if trial.source is not None:
-            start = f"trial {number[trial.source.digest]}"
-        else:
-            start = "ImageNet" if isinstance(trial.initialisation, ImageNet) else "random"
+        source = trial.initialisation
+        start = f"trial {number[source.digest]}" if isinstance(source, Trial) else source.name.removesuffix(" weights")
         if trial.transferred is not None:
             start += f" in {'+'.join(parts.in_order(trial.network, trial.transferred))}"
         names = labels.get(trial.digest, ["source"])

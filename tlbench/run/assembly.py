@@ -16,17 +16,17 @@ from tlbench.declare.graphs import Graph
 from tlbench.declare.revisions import REFERENCE
 from tlbench.declare.study import Study
 from tlbench.declare.tasks import EVERY_CLASS
-from tlbench.declare.trials import DataReference, ImageNet, Random, Trial
+from tlbench.declare.trials import DataReference, ImageNet, Random, SavedWeights, Trial
 from tlbench.errors import DataError
 from tlbench.machine import environment
-from tlbench.networks import published
+from tlbench.networks import published, saved, shipped
 from tlbench.plan import forecast
 from tlbench.store import baselines
 from tlbench.store.store import Store
 
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.declare.evaluations import Work
@@ -49,6 +49,8 @@ class Assembly:
         datasets: Datasets by digest.
         store: Store of results.
         run: Identifier of this run in the results that it trains.
+        weights: File of the weights that *transferred* arms start from; None where a trial trains them, and for
+            ImageNet's in Keras' cache.
         notes: Sentences that a reader of the report must know.
         warnings: Sentences about images that differ from the published data set.
     """
@@ -59,6 +61,7 @@ class Assembly:
     datasets: dict[str, Dataset]
     store: Store
     run: str
+    weights: Path | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -104,13 +107,14 @@ class Assembly:
     def caption(self) -> str:
         """The sentence on the images that captions end with."""
         study = self.study
-        sources = [study.pretrained.data.digest] if isinstance(study.pretrained, Trial) else []
         data = [each.digest for each in (study.data, *study.datasets.values())]
-        named = [
-            f"Data: {', '.join(_and_stand_in(self.datasets[digest]) for digest in data)}",
-            *(f"weights transferred from {_and_stand_in(self.datasets[digest])}" for digest in sources),
-        ]
-        return f"{'; '.join(named)}."
+        source = study.pretrained
+        start = (
+            f"weights transferred from {_and_stand_in(self.datasets[source.data.digest])}"
+            if isinstance(source, Trial)
+            else f"transferred: {source.name}"
+        )
+        return f"Data: {', '.join(_and_stand_in(self.datasets[each]) for each in data)}; {start}."
 
     def graph(self, trial: Trial) -> Graph:
         """The key under which a trial shares a compiled network."""
@@ -216,25 +220,9 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
     data = _images(profile, options)
     others = {name: make(profile.network.image_size) for name, make in profile.datasets.items()}
     datasets = {dataset.digest: dataset for dataset in (data, *others.values())}
-    pretrained: ImageNet | Trial
-    if options.resolved_source == "imagenet":
-        weights = published.of_network(profile.network)
-        pretrained, pretrained_name = ImageNet(published.md5(weights.find(options.weights))), weights.name
-    else:
-        source = _source_images(profile, options)
-        datasets[source.digest] = source
-        pretrained = Trial(
-            data=DataReference(source.name, source.digest, profile.source_split),
-            task=EVERY_CLASS,
-            network=profile.network,
-            initialisation=Random(),
-            frozen=frozenset(),
-            recipe=profile.source_recipe.at(precision=precision),
-            seed=0,
-        )
-        pretrained_name = f"{source.name}, {len(source.images)} images in {len(source.class_names)} classes"
-        if source.stand_in:
-            pretrained_name += ", a stand-in (see the notes)"
+    start = _pretrained(profile, options, precision)
+    if start.dataset is not None:
+        datasets[start.dataset.digest] = start.dataset
 
     split = replace(profile.split, per_seed=options.split == "seed")
     study = Study(
@@ -244,8 +232,8 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         class_names=data.class_names,
         network=profile.network,
         recipe=profile.recipe.at(precision=precision),
-        pretrained=pretrained,
-        pretrained_name=pretrained_name,
+        pretrained=start.weights,
+        pretrained_name=start.name,
         seeds=tuple(range(options.seeds)),
     )
     notes = [
@@ -253,7 +241,7 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         for dataset in datasets.values()
         if dataset.stand_in
     ]
-    notes += [note for dataset in datasets.values() for note in dataset.notes]
+    notes += [*start.notes, *(note for dataset in datasets.values() for note in dataset.notes)]
     splits = {split.under(seed) for seed in study.seeds}
     for each in (data, *others.values()):
         if copies := max(each.duplicates_across(each.parts(under)) for under in splits):
@@ -269,6 +257,7 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         datasets,
         store,
         run,
+        start.file,
         notes=tuple(dict.fromkeys(notes)),
         warnings=differences if profile.images == "natural-images" else (),
     )
@@ -283,13 +272,59 @@ def _images(profile: Profile, options: Options) -> Dataset:
     return _read(options.data or natural_images.download(), size, options)
 
 
-def _source_images(profile: Profile, options: Options) -> Dataset:
-    size, source = profile.network.image_size, options.resolved_source
+@dataclass(frozen=True)
+class _Start:
+    """The weights that *transferred* arms start from.
+
+    Attributes:
+        weights: Start of these arms' trials.
+        name: Name of the weights in tables.
+        file: File of the weights; None where a trial trains them, and for ImageNet's in Keras' cache.
+        dataset: Images that a trial trains them on; None where no trial does.
+        notes: Sentences that a reader of the report must know.
+    """
+
+    weights: ImageNet | SavedWeights | Trial
+    name: str
+    file: Path | None = None
+    dataset: Dataset | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _pretrained(profile: Profile, options: Options, precision: str) -> _Start:
+    source = options.resolved_source
+    if source == "imagenet":
+        weights = published.of_network(profile.network)
+        file = weights.find(options.weights)
+        return _Start(ImageNet(published.md5(file)), weights.name, options.weights)
+    if source == "photographs":
+        own = shipped.photographs()
+        return _Start(SavedWeights(f"weights of {own.name}", own.sha256), own.name, own.path, notes=(own.note,))
+    if not callable(source) and source != "formula" and Path(source).suffix in saved.SUFFIXES:
+        path = Path(source)
+        sha256 = saved.digest(path)
+        name = f"{path.name}, SHA-256 {sha256[:12]}"
+        return _Start(SavedWeights(f"weights of {path.name}", sha256), name, path)
+
+    data = _source_images(source, profile, options)
+    trial = Trial(
+        data=DataReference(data.name, data.digest, profile.source_split),
+        task=EVERY_CLASS,
+        network=profile.network,
+        initialisation=Random(),
+        frozen=frozenset(),
+        recipe=profile.source_recipe.at(precision=precision),
+        seed=0,
+    )
+    name = f"{data.name}, {len(data.images)} images in {len(data.class_names)} classes"
+    return _Start(trial, f"{name}, a stand-in (see the notes)" if data.stand_in else name, dataset=data)
+
+
+def _source_images(source: str | Callable[[int], Dataset], profile: Profile, options: Options) -> Dataset:
+    size = profile.network.image_size
     if callable(source):
         return source(size)
-    if source == "embedded":
-        return formula.load_formula(image_size=size)
-    return _read(Path(source), size, options)
+    return formula.load_formula(image_size=size) if source == "formula" else _read(Path(source), size, options)
 
 
 def _read(path: Path, size: int, options: Options) -> Dataset:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.declare.profiles import Profile
+    from tlbench.declare.trials import Network
     from tlbench.judge.comparison import FailOn
+
+# Sources of transferred weights that are no path.
+SOURCES = ("photographs", "imagenet", "formula")
 
 OptionKind = Literal["flag", "text", "number", "path", "choice"]
 
@@ -105,9 +109,10 @@ OPTIONS = (
     ),
     Option(
         "--tlbench-source",
-        "Source of transferred weights: embedded (a network trained on drawn images), imagenet (profile poster), or an "
-        "image folder or archive to train a network on.",
-        metavar="PATH",
+        "Source of transferred weights: photographs (weights that tlbench ships, for the network of the profile "
+        "thumbnail), imagenet (Keras' published weights), a .keras, .weights.h5 or .h5 file of the study's network, "
+        "formula (a network trained on drawn images), or an image folder or archive to train a network on.",
+        metavar="{photographs,imagenet,formula}|PATH",
     ),
     Option(
         "--tlbench-weights", "Keras' published file of ImageNet weights, instead of its cache.", "path", metavar="FILE"
@@ -213,10 +218,11 @@ class Options:
 
     Attributes:
         profile: Sizes of the study.
-        network: Network in place of the profile's, see `tlbench.networks.listed.parse`; None for the profile's.
+        network: Network in place of the profile's; None for the profile's.
         gpu: Whether to train on a GPU.
         data: Image folder or archive; None for the profile's own images.
-        source: `"imagenet"`, `"embedded"`, an image folder or archive; None for the profile's own.
+        source: `"photographs"`, `"imagenet"`, `"formula"`, or the path of a weights file, an image folder or an
+            archive; None for the profile's own.
         weights: Published file of ImageNet weights; None for Keras' cache.
         skip_bad: Whether to leave out files that are no images, instead of refusing them.
         seeds: Number of seeds.
@@ -245,7 +251,7 @@ class Options:
     store: Path
     report: Path
     compare_fail: FailOn = None  # type: ignore[assignment]  # The option's default, see __post_init__.
-    network: str | None = None
+    network: Network | None = None
     gpu: bool = False
     data: Path | None = None
     source: str | None = None
@@ -274,9 +280,7 @@ class Options:
         if self.compare_fail is None:
             object.__setattr__(self, "compare_fail", _fail_on(option("--tlbench-compare-fail").default))
         if self.network is not None:
-            from tlbench.networks.listed import parse
-
-            object.__setattr__(self, "profile", replace(self.profile, network=parse(self.network)))
+            object.__setattr__(self, "profile", replace(self.profile, network=self.network))
         if self.seeds < 1:
             msg = f"--tlbench-seeds must be at least 1. Received: {self.seeds}"
             raise ConfigurationError(msg)
@@ -303,8 +307,11 @@ class Options:
             if path is not None and not path.exists():
                 msg = f"{name} names a file or folder that is not there. Received: {path}"
                 raise ConfigurationError(msg)
-        if self.source not in {None, "embedded", "imagenet"} and not Path(str(self.source)).exists():
-            msg = f"--tlbench-source must be embedded, imagenet or an image folder or archive. Received: {self.source}"
+        if self.source not in {None, *SOURCES} and not Path(str(self.source)).exists():
+            msg = (
+                f"--tlbench-source must be {', '.join(SOURCES)}, a weights file, or an image folder or archive. "
+                f"Received: {self.source}"
+            )
             raise ConfigurationError(msg)
         if self.weights is not None and self.resolved_source != "imagenet":
             msg = (
@@ -330,7 +337,14 @@ class Options:
 
     @property
     def resolved_source(self) -> str | Callable[[int], Dataset]:
-        """The source, the profile's own unless the user names one."""
+        """The source, the profile's own unless the user names one.
+
+        Shipped weights are for one network: with another network, a profile that transfers them trains a source.
+        """
+        from tlbench.networks import shipped
+
+        if self.source is None and self.profile.source == "photographs":
+            return "photographs" if shipped.photographs().fit(self.profile.network) else "formula"
         return self.source or self.profile.source
 
 
@@ -338,6 +352,7 @@ def read(
     given: Mapping[str, Any],
     base: Callable[[Option], Path],
     profiles: Iterable[Profile],
+    networks: Mapping[str, Callable[..., Network]],
     *,
     project: Path,
     distributed: bool = False,
@@ -348,13 +363,15 @@ def read(
         given: Values by the options' ini names.
         base: Gives the folder to which an option's path is relative.
         profiles: Profiles beside those of tlbench.
+        networks: Families of networks beside those of tlbench, by name.
         project: Folder whose commit names an autosaved run.
         distributed: Whether processes of pytest-xdist share the run, each of which trains alone.
 
     Raises:
-        ConfigurationError: A value is malformed, contradicts another, or names a missing file or profile.
+        ConfigurationError: A value is malformed, contradicts another, or names a missing file, profile or network.
     """
     from tlbench.declare.profiles import PROFILES
+    from tlbench.networks import listed
     from tlbench.store import baselines
 
     values = {option.field: option.convert(given[option.ini], base(option)) for option in OPTIONS}
@@ -364,7 +381,9 @@ def read(
         msg = f"--tlbench-profile must be one of {', '.join(known)}. Received: {name!r}"
         raise ConfigurationError(msg)
     profile = known[name]
-    if values["source"] not in {None, "embedded", "imagenet"}:
+    if values["network"] is not None:
+        values["network"] = listed.parse(values["network"], networks)
+    if values["source"] not in {None, *SOURCES}:
         values["source"] = str(base(option("--tlbench-source")) / Path(values["source"]).expanduser())
     if values["save"] is not None:
         baselines.check_name(values["save"])

@@ -43,7 +43,7 @@ def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], No
     else:
         folder = None if options.no_prefix_cache else assembly.store.folder / "prefixes"
         make_trainer = partial(_make_trainer, assembly.environment, folder)
-    setup = Setup(assembly.environment, assembly.datasets, options.weights, make_trainer)
+    setup = Setup(assembly.environment, assembly.datasets, assembly.weights, make_trainer)
     executor = _make_executor(assembly, setup, listener, warn)
     return Runner(assembly.store, executor, warn)
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, overload
 
 from tlbench.declare.evaluations import Evaluation
-from tlbench.declare.trials import ImageNet, Random
+from tlbench.declare.trials import Random, Trial
 from tlbench.errors import DamagedError, StoreError, UnwritableError
 from tlbench.plan.schedule import ordered
 from tlbench.store.folders import DAMAGED
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tlbench.declare.evaluations import Work
-    from tlbench.declare.trials import Trial
     from tlbench.store.results import EvaluationResult, Result, Weights
     from tlbench.store.store import Store
     from tlbench.train.worker import Worker
@@ -64,9 +63,9 @@ class LocalTraining:
         source = trial.initialisation
         if isinstance(source, Random):
             return None
-        key = (source, trial.network) if isinstance(source, ImageNet) else source
+        key = source if isinstance(source, Trial) else (source, trial.network)
         if self._source is None or self._source[0] != key:
-            weights = self._worker.published(trial) if trial.source is None else self.store.load_weights(trial.source)
+            weights = self.store.load_weights(source) if isinstance(source, Trial) else self._worker.from_file(trial)
             self._source = (key, weights) if weights is not None else None
         return self._source[1] if self._source else None
 

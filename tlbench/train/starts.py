@@ -1,4 +1,4 @@
-"""Weights that trials start from: drawn under a seed, or published."""
+"""Weights that trials start from: drawn under a seed, published, or saved by a user."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tlbench.networks import published
+from tlbench.declare.trials import SavedWeights
+from tlbench.networks import published, saved
 from tlbench.train import transfer
 
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tlbench.declare.trials import Network
+    from tlbench.declare.trials import ImageNet, Network
     from tlbench.store.results import Weights
 
 
@@ -38,17 +39,22 @@ def fresh_weights(network: Network, labels: int, precision: str, seed: int) -> W
         random.setstate(state)
 
 
-def published_weights(network: Network, path: Path | None) -> Weights:
-    """The published weights of a network, as a source.
+def weights_of(network: Network, start: ImageNet | SavedWeights, path: Path | None) -> Weights:
+    """The weights of a file, as a source.
 
     Args:
-        network: A network that has published weights.
-        path: File of the user; None for Keras' cache.
+        network: The architecture; for ImageNet's weights, a network that has published weights.
+        start: Weights to start from.
+        path: File of these weights; None for ImageNet's in Keras' cache.
 
     Raises:
-        WeightsError: The file cannot be found, or its weights are not this network's.
+        WeightsError: The file cannot be found, is another one, or holds the weights of another network.
     """
-    weights = published.of_network(network)
-    model = network.build(weights.classes)
-    weights.load(model, weights.find(path))
+    if isinstance(start, SavedWeights):
+        model = network.build(2)
+        saved.load(model, list(network.flow_ends.values())[-1], path, start.sha256)
+    else:
+        weights = published.of_network(network)
+        model = network.build(weights.classes)
+        weights.load(model, weights.find(path))
     return transfer.read(model)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tlbench.declare.evaluations import Evaluation
-from tlbench.declare.trials import ImageNet, Random
+from tlbench.declare.trials import Random, Trial
 from tlbench.errors import ConfigurationError, TrainingError, WeightsError
 from tlbench.machine import backends
 from tlbench.store import files
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.declare.evaluations import Work
-    from tlbench.declare.trials import DataReference, Trial
+    from tlbench.declare.trials import DataReference
     from tlbench.machine.environment import Environment
     from tlbench.store.results import EvaluationResult, Result, Weights
     from tlbench.train.evaluating import Evaluator
@@ -66,7 +66,7 @@ class Setup:
     Attributes:
         environment: Environment of the worker.
         datasets: Datasets that trials may name, by digest.
-        weights: File of the network's published weights; None for Keras' cache.
+        weights: File of the weights that trials start from; None for published weights in Keras' cache.
         make_trainer: Makes the trainer, when the first trial is trained.
     """
 
@@ -120,7 +120,7 @@ class Worker:
         """
 
         def weights(trial: Trial) -> Weights | None:
-            return files.unpack_weights(source) if source is not None else self.published(trial)
+            return files.unpack_weights(source) if source is not None else self.from_file(trial)
 
         try:
             if isinstance(work, Evaluation):
@@ -182,20 +182,20 @@ class Worker:
             raise ConfigurationError(msg)
         return dataset
 
-    def published(self, trial: Trial) -> Weights | None:
-        """The published weights that a trial starts from; None where it starts from random weights.
+    def from_file(self, trial: Trial) -> Weights | None:
+        """The weights of the file that a trial starts from; None where it starts from random weights.
 
         Raises:
-            WeightsError: The trial starts from another trial, or the published file cannot be used.
+            WeightsError: The trial starts from another trial, or the file cannot be used.
         """
         if isinstance(trial.initialisation, Random):
             return None
-        if isinstance(trial.initialisation, ImageNet):
-            from tlbench.train.starts import published_weights
+        if isinstance(trial.initialisation, Trial):
+            msg = f"A trial that starts from another needs that one's weights. Received: none, for {trial.digest[:12]}"
+            raise WeightsError(msg)
+        from tlbench.train.starts import weights_of
 
-            return published_weights(trial.network, self._setup.weights)
-        msg = f"A trial that starts from another needs that one's weights. Received: none, for {trial.digest[:12]}"
-        raise WeightsError(msg)
+        return weights_of(trial.network, trial.initialisation, self._setup.weights)
 
 
 class Messages:
