@@ -1,14 +1,19 @@
-"""Puts the report of a run into the README and beside it, so that nothing of it is written by hand.
+"""Puts the reports of runs into the README and beside it, so that nothing of them is written by hand.
 
-python -m benchmarks.readme RUN/results.json docs/real-images
+    python -m benchmarks.readme RUN/results.json docs/real-images
+
+The README marks a part for each folder, and says there what the part shows:
+
+    <!-- report: begin docs/real-images figures tables verdicts -->
 """
 
 from __future__ import annotations
 
-import os
 import re
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,53 +22,103 @@ from tlbench.report.gallery import all_figures, caption
 from tlbench.report.names import file_name
 
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
 README = Path(__file__).resolve().parents[1] / "README.md"
 
-BEGIN, END = "<!-- report: begin (python -m benchmarks.readme) -->", "<!-- report: end -->"
+PART = re.compile(r"<!-- report: begin (?P<folder>\S+)(?P<shown>[a-z ]*) -->\n.*?<!-- report: end -->\n", re.DOTALL)
 
 
-def section(report: content.Report, folder: str) -> str:
-    """Figures, tables and verdicts of a report, as Markdown.
+@dataclass(frozen=True)
+class Part:
+    """A part of the README.
 
-    Args:
-        report: Report of the run.
-        folder: Folder of its files, relative to the README.
+    Attributes:
+        folder: Folder of the report's files, relative to the README.
+        shown: Names of the things that the part shows, in order: keys of `SHOWN`.
     """
-    parts = []
-    for drawn in all_figures(report):
-        title = f"{drawn.name}: {drawn.title}"
-        parts.append(f"**{title}**\n\n![{title}]({folder}/{file_name(drawn.name)}.png)\n\n{caption(drawn, report)}")
-    parts += [f"**{table.name}: {table.title}**\n\n{markdown.table(table)}" for table in report.tables]
-    parts.append(f"**Verdicts**\n\n{markdown.claims(report.claims)}")
-    return "\n\n".join(parts)
+
+    folder: str
+    shown: tuple[str, ...]
+
+    def text(self, report: content.Report) -> str:
+        """The part with its marks, as Markdown.
+
+        Args:
+            report: Report of the run.
+
+        Raises:
+            click.ClickException: The mark names a thing that no report has.
+        """
+        if unknown := set(self.shown) - SHOWN.keys():
+            msg = f"A part of the README shows {', '.join(SHOWN)}. Received: {', '.join(sorted(unknown))}"
+            raise click.ClickException(msg)
+        content_ = "\n\n".join(SHOWN[name](report, self.folder) for name in self.shown)
+        return f"<!-- report: begin {' '.join((self.folder, *self.shown))} -->\n\n{content_}\n\n<!-- report: end -->\n"
 
 
-def replaced(text: str, new: str) -> str:
-    """A README whose marked part is another.
+def _figures(report: content.Report, folder: str) -> str:
+    titles = [(f"{drawn.name}: {drawn.title}", drawn) for drawn in all_figures(report)]
+    return "\n\n".join(
+        f"**{title}**\n\n![{title}]({folder}/{file_name(drawn.name)}.png)\n\n{caption(drawn, report)}"
+        for title, drawn in titles
+    )
+
+
+def _tables(report: content.Report, _folder: str) -> str:
+    return "\n\n".join(f"**{table.name}: {table.title}**\n\n{markdown.table(table)}" for table in report.tables)
+
+
+def _verdicts(report: content.Report, _folder: str) -> str:
+    return f"**Verdicts**\n\n{markdown.claims(report.claims)}"
+
+
+SHOWN: dict[str, Callable[[content.Report, str], str]] = {
+    "figures": _figures,
+    "tables": _tables,
+    "verdicts": _verdicts,
+}
+
+
+def parts(text: str) -> list[Part]:
+    """The marked parts of a README, in order."""
+    return [Part(found["folder"], tuple(found["shown"].split())) for found in PART.finditer(text)]
+
+
+def replaced(text: str, report: content.Report, folder: str) -> str:
+    """A README whose part of a folder shows another report.
 
     Args:
         text: The README.
-        new: What stands between the marks.
+        report: Report of the run.
+        folder: Folder of its files, relative to the README.
 
     Raises:
-        click.ClickException: It has no marks.
+        click.ClickException: The README has no part of that folder.
     """
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if not pattern.search(text):
-        msg = f"The README has no part between {BEGIN!r} and {END!r}."
+    if folder not in (known := [part.folder for part in parts(text)]):
+        msg = f"The README has no part for that folder; its parts: {', '.join(known) or 'none'}. Received: {folder}"
         raise click.ClickException(msg)
-    return pattern.sub(lambda _match: f"{BEGIN}\n\n{new}\n\n{END}", text)
+
+    def new(found: re.Match[str]) -> str:
+        part = Part(found["folder"], tuple(found["shown"].split()))
+        return part.text(report) if part.folder == folder else found[0]
+
+    return PART.sub(new, text)
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.argument("results", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def main(results: Path, folder: Path) -> None:
-    """Write the report RESULTS to FOLDER, and what of it a reader sees first into the README."""
+    """Write a report to its folder, and its part of the README."""
     report = content.load(results)
+    relative = folder.resolve().relative_to(README.parent).as_posix()
+    text = replaced(README.read_text(encoding="utf-8"), report, relative)
     files.write(report, folder)
-    relative = Path(os.path.relpath(folder, README.parent)).as_posix()
-    README.write_text(replaced(README.read_text(encoding="utf-8"), section(report, relative)), encoding="utf-8")
+    README.write_text(text, encoding="utf-8")
     click.echo(f"Written: {folder} and {README}")
 
 
