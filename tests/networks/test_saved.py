@@ -6,6 +6,8 @@ import hashlib
 import shutil
 import zipfile
 
+from dataclasses import dataclass
+
 import h5py
 import keras
 import numpy as np
@@ -217,6 +219,32 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
 
     with pytest.raises(WeightsError, match="values that are no numbers; train it again"):
         load(Pebble(), tmp_path / "mine.weights.h5")
+
+
+@dataclass(frozen=True)
+class Normalised(Pebble):
+    """A network that normalises its inputs by statistics that are adapted to them."""
+
+    def build(self, classes, dtype="float32"):
+        """From uint8 images to probabilities."""
+        inputs = keras.Input((self.image_size, self.image_size, 3), dtype="uint8", name="images")
+        x = keras.layers.Rescaling(1.0, dtype=dtype, name="to_float")(inputs)
+        x = keras.layers.Normalization(dtype=dtype, name="normalisation")(x)
+        x = keras.layers.Conv2D(self.filters, 3, dtype=dtype, name="conv")(x)
+        x = keras.layers.GlobalAveragePooling2D(dtype=dtype, name="pool")(x)
+        return keras.Model(inputs, keras.layers.Dense(classes, activation="softmax", name="predictions")(x))
+
+
+def test_statistics_that_would_have_no_effect_are_refused(tmp_path):
+    """Keras' Normalization reads its weights only while it is built or adapted; untouched, they are loaded."""
+    source = Normalised().build(3)
+    source.save_weights(tmp_path / "fresh.weights.h5")
+    source.get_layer("normalisation").adapt(np.arange(2 * 8 * 8 * 3).reshape(2, 8, 8, 3))
+    source.save_weights(tmp_path / "adapted.weights.h5")
+
+    load(Normalised(), tmp_path / "fresh.weights.h5")
+    with pytest.raises(WeightsError, match=r"would have no effect; give .* Received: 'normalisation/mean'"):
+        load(Normalised(), tmp_path / "adapted.weights.h5")
 
 
 def test_a_file_that_changed_is_refused(tmp_path):

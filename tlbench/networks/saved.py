@@ -71,7 +71,8 @@ def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | Non
 
     Raises:
         WeightsError: The file is missing, in no such format, changed since its hash was taken, or lacks a weight of the
-            network, or holds a weight in another shape or without a number. The network is as before then.
+            network, or holds a weight in another shape, without a number, or without an effect. The network is as
+            before then.
     """
     import keras
 
@@ -87,9 +88,10 @@ def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | Non
     body = keras.Model(model.input, model.get_layer(body_end).output)
     stored = _read(path)
     found = list(_in_order(body, stored) if stored.ordered else _by_address(body, stored))
-    for variable, (where, value) in zip(body.weights, found, strict=True):
-        _check(path, variable, where, value)
-    arrays = [value for _, value in found]
+    arrays = [
+        _checked(path, variable, where, value) for variable, (where, value) in zip(body.weights, found, strict=True)
+    ]
+    _check_normalisation(path, body, arrays)
     body.set_weights(arrays)
     for variable, expected in zip(body.weights, arrays, strict=True):
         if (keras.ops.convert_to_numpy(variable) != expected).any():
@@ -97,7 +99,7 @@ def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | Non
             raise WeightsError(msg)
 
 
-def _check(path: Path, variable: Any, where: str, value: NDArray[Any] | None) -> None:
+def _checked(path: Path, variable: Any, where: str, value: NDArray[Any] | None) -> NDArray[Any]:
     shape = tuple(variable.shape)
     if value is None or value.shape != shape:
         received = "no such weight" if value is None else f"shape {value.shape}"
@@ -110,6 +112,26 @@ def _check(path: Path, variable: Any, where: str, value: NDArray[Any] | None) ->
     if not np.isfinite(value).all():
         msg = f"The weights file {path} holds values that are no numbers; train it again. Received: {where!r}"
         raise WeightsError(msg)
+    return value
+
+
+def _check_normalisation(path: Path, body: keras.Model, arrays: list[NDArray[Any]]) -> None:
+    """Refuse statistics that Keras' `Normalization` would not use: it reads them only while it is built or adapted."""
+    import keras
+
+    ignored = {
+        weight.path
+        for layer in body.layers
+        if isinstance(layer, keras.layers.Normalization)
+        for weight in layer.weights
+    }
+    for variable, value in zip(body.weights, arrays, strict=True):
+        if variable.path in ignored and (keras.ops.convert_to_numpy(variable) != value).any():
+            msg = (
+                f"The weights file {path} holds statistics of a Normalization layer, which would have no effect; give "
+                f"the layer its mean and variance as arguments. Received: {variable.path!r}"
+            )
+            raise WeightsError(msg)
 
 
 def _by_address(body: keras.Model, stored: _Stored) -> Iterator[tuple[str, NDArray[Any] | None]]:

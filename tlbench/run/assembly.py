@@ -19,7 +19,7 @@ from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import DataReference, ImageNet, Random, SavedWeights, Trial
 from tlbench.errors import DataError
 from tlbench.machine import environment
-from tlbench.networks import published, saved, shipped
+from tlbench.networks import imagenet, published, saved, shipped
 from tlbench.plan import forecast
 from tlbench.store import baselines
 from tlbench.store.store import Store
@@ -220,7 +220,7 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
     data = _images(profile, options)
     others = {name: make(profile.network.image_size) for name, make in profile.datasets.items()}
     datasets = {dataset.digest: dataset for dataset in (data, *others.values())}
-    start = _pretrained(profile, options, precision)
+    start = _pretrained(profile, options, precision, data.class_names)
     if start.dataset is not None:
         datasets[start.dataset.digest] = start.dataset
 
@@ -291,12 +291,12 @@ class _Start:
     notes: tuple[str, ...] = ()
 
 
-def _pretrained(profile: Profile, options: Options, precision: str) -> _Start:
+def _pretrained(profile: Profile, options: Options, precision: str, class_names: Sequence[str]) -> _Start:
     source = options.resolved_source
     if source == "imagenet":
         weights = published.of_network(profile.network)
         file = weights.find(options.weights)
-        return _Start(ImageNet(published.md5(file)), weights.name, options.weights)
+        return _Start(ImageNet(published.md5(file)), weights.name, options.weights, notes=(imagenet.note(class_names),))
     if source == "photographs":
         own = shipped.photographs()
         return _Start(SavedWeights(f"weights of {own.name}", own.sha256), own.name, own.path, notes=(own.note,))
