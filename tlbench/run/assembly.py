@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.datasets import folder, formula, miniature, natural_images
+from tlbench.datasets.dataset import PARTS
 from tlbench.declare import tasks
 from tlbench.declare.evaluations import Evaluation
 from tlbench.declare.graphs import Graph
@@ -26,9 +27,9 @@ from tlbench.store.store import Store
 
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-    from tlbench.datasets.dataset import Dataset
+    from tlbench.datasets.dataset import Dataset, Split
     from tlbench.declare.evaluations import Work
     from tlbench.declare.profiles import Profile
     from tlbench.declare.tasks import Task
@@ -79,7 +80,12 @@ class Assembly:
             "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
             "seeds": " ".join(map(str, study.seeds)),
-            "split": "each seed draws one" if study.data.split.per_seed else "one for all seeds",
+            "split": _told(study.data.split),
+            **{
+                f"split of {name!r}": _told(reference.split)
+                for name, reference in study.datasets.items()
+                if reference.split != study.data.split
+            },
             "training": self._how,
             "store": near(self.store.folder),
         }
@@ -184,6 +190,19 @@ def _and_size(dataset: Dataset) -> str:
     return f"{dataset.name}, {size}, digest {dataset.digest[:12]}"
 
 
+def _told(split: Split) -> str:
+    if not split.given:
+        return "each seed draws one" if split.per_seed else "one for all seeds"
+    drawn = [part for part in PARTS if part not in split.given]
+    rest = f"; {' and '.join(drawn)} drawn from training, one for all seeds" if drawn else ""
+    return f"the data set's own: {', '.join(split.given)}{rest}"
+
+
+def _divided(split: Split, dataset: Dataset) -> Split:
+    """The split of a dataset: the dataset's own parts, where there are some, which no seed moves."""
+    return replace(split, given=dataset.given, per_seed=False) if dataset.given else split
+
+
 def _and_stand_in(dataset: Dataset) -> str:
     return f"{dataset.name} (a stand-in for {dataset.stand_in})" if dataset.stand_in else dataset.name
 
@@ -224,7 +243,7 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         source = _source_images(profile, options)
         datasets[source.digest] = source
         pretrained = Trial(
-            data=DataReference(source.name, source.digest, profile.source_split),
+            data=DataReference(source.name, source.digest, _divided(profile.source_split, source)),
             task=EVERY_CLASS,
             network=profile.network,
             initialisation=Random(),
@@ -236,11 +255,14 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         if source.stand_in:
             pretrained_name += ", a stand-in (see the notes)"
 
-    split = replace(profile.split, per_seed=options.split == "seed")
+    split = _enlarged(replace(profile.split, per_seed=options.split == "seed"), data, options)
     study = Study(
         profile=profile.name,
-        data=DataReference(data.name, data.digest, split),
-        datasets={name: DataReference(dataset.name, dataset.digest, split) for name, dataset in others.items()},
+        data=DataReference(data.name, data.digest, _divided(split, data)),
+        datasets={
+            name: DataReference(dataset.name, dataset.digest, _divided(split, dataset))
+            for name, dataset in others.items()
+        },
         class_names=data.class_names,
         network=profile.network,
         recipe=profile.recipe.at(precision=precision),
@@ -248,19 +270,6 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         pretrained_name=pretrained_name,
         seeds=tuple(range(options.seeds)),
     )
-    notes = [
-        f"Dataset {dataset.name} is a stand-in for {dataset.stand_in}."
-        for dataset in datasets.values()
-        if dataset.stand_in
-    ]
-    notes += [note for dataset in datasets.values() for note in dataset.notes]
-    splits = {split.under(seed) for seed in study.seeds}
-    for each in (data, *others.values()):
-        if copies := max(each.duplicates_across(each.parts(under)) for under in splits):
-            most = " under the seed with the most" if len(splits) > 1 else ""
-            notes.append(
-                f"Test images of {each.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
-            )
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
     return Assembly(
         options,
@@ -269,9 +278,49 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         datasets,
         store,
         run,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=_notes(study, datasets, profile),
         warnings=differences if profile.images == "natural-images" else (),
     )
+
+
+def _enlarged(split: Split, data: Dataset, options: Options) -> Split:
+    """The split, with a higher limit where the user's images have more classes than a profile was made for."""
+    if options.data is None or split.training_images is None:
+        return split
+    return replace(split, training_images=max(split.training_images, 2 * len(data.class_names)))
+
+
+def _notes(study: Study, datasets: Mapping[str, Dataset], profile: Profile) -> tuple[str, ...]:
+    notes = [
+        f"Dataset {dataset.name} is a stand-in for {dataset.stand_in}."
+        for dataset in datasets.values()
+        if dataset.stand_in
+    ]
+    notes += [note for dataset in datasets.values() for note in dataset.notes]
+    if (limit := study.data.split.training_images) != profile.split.training_images:
+        notes.append(
+            f"The profile trains on {profile.split.training_images} images; for {len(study.class_names)} classes the "
+            f"limit is raised to {limit}, two for each class."
+        )
+    for reference in (study.data, *study.datasets.values()):
+        notes += _notes_on_split(datasets[reference.digest], reference.split, study.seeds)
+    return tuple(dict.fromkeys(notes))
+
+
+def _notes_on_split(dataset: Dataset, split: Split, seeds: Iterable[int]) -> list[str]:
+    notes = []
+    if split.given:
+        notes.append(
+            f"The split of {dataset.name} is the data set's own, the same for every seed, and --tlbench-split does not "
+            "move it: verdicts hold for this split, and other test images may give others."
+        )
+    splits = {split.under(seed) for seed in seeds}
+    if copies := max(dataset.duplicates_across(dataset.parts(under)) for under in splits):
+        most = " under the seed with the most" if len(splits) > 1 else ""
+        notes.append(
+            f"Test images of {dataset.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
+        )
+    return notes
 
 
 def _images(profile: Profile, options: Options) -> Dataset:
