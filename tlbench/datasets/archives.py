@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from struct import error as struct_error
 from typing import IO, TYPE_CHECKING
 
+from tlbench.datasets import kinds
 from tlbench.errors import DataError
 
 
@@ -246,6 +247,10 @@ def source(path: Path) -> Folder | Zip | Tar:
             return Zip(path)
         if path.is_file() and tarfile.is_tarfile(path):
             return Tar(path)
+    kind = kinds.describe_file(path) if path.is_file() else None
+    if kind is not None:
+        msg = f"The images must be a folder, or a zip or tar archive of one, and this is {kind}. Received: {path}"
+        raise DataError(msg)
     msg = (
         "The images must be a folder, or a zip or tar archive of one; where it is an archive, it is damaged or "
         f"cut short, and should be fetched again. Received: {path}"

@@ -329,7 +329,7 @@ def _images(profile: Profile, options: Options) -> Dataset:
         return profile.images(size)
     if profile.images == "miniature":
         return miniature.load_miniature(image_size=size)
-    return _read(options.data or natural_images.download(), size, options)
+    return _read(options.data or natural_images.download(), size, options, options.labels)
 
 
 def _source_images(profile: Profile, options: Options) -> Dataset:
@@ -341,6 +341,5 @@ def _source_images(profile: Profile, options: Options) -> Dataset:
     return _read(Path(source), size, options)
 
 
-def _read(path: Path, size: int, options: Options) -> Dataset:
-    # A new format of images is a file in `tlbench/datasets/` and a line here.
-    return folder.read_images(path, size, skip_bad=options.skip_bad)
+def _read(path: Path, size: int, options: Options, labels: str | None = None) -> Dataset:
+    return folder.read_images(path, size, skip_bad=options.skip_bad, labels=labels)
