@@ -132,7 +132,8 @@ class ImageFiles:
 
     def _by_sheet(self, images: Sequence[str], texts: Sequence[str]) -> Layout | None:
         wanted = frozenset(name for name in texts if manifests.is_table(name))
-        return manifests.fitting(self.path, images, dict(self.source.contents(wanted)))
+        # Looking for nothing would unpack all of an archive.
+        return manifests.fitting(self.path, images, dict(self.source.contents(wanted))) if wanted else None
 
 
 def _find(path: Path) -> LabelledImages:
