@@ -19,7 +19,7 @@ from pictures import BLUE, GREEN, RED, WHITE, bytes_of, encoded, files, write_fo
 from PIL import Image
 
 from tlbench.datasets import archives as module
-from tlbench.datasets import folder
+from tlbench.datasets import decoding, folder
 from tlbench.datasets.folder import read_images
 from tlbench.errors import ConfigurationError, DataError
 
@@ -173,6 +173,16 @@ def test_what_was_decoded_comes_from_the_cache(read, tmp_path, monkeypatch):
 
     assert first.digest == again.digest
     assert isinstance(again.images, np.memmap)
+
+
+def test_reading_that_takes_long_is_logged(read, tmp_path, monkeypatch, caplog):
+    """A line every few seconds says how far reading is."""
+    monkeypatch.setattr(decoding, "_LOG_SECONDS", 0)
+    caplog.set_level("INFO")
+
+    read(write_folder(tmp_path / "images", files()))
+
+    assert "Decoded 3 of 4 images of" in caplog.text
 
 
 def test_changed_files_are_read_anew(write, read):

@@ -289,6 +289,7 @@ def test_deeper_folders_of_a_class_are_part_of_it():
         ("pets/README.md", "pets/classes.txt", "pets/info.pdf"),
         ("pets/cat/0.xml", "pets/cat/1.txt", "pets/dog/0.json"),
         ("annotations/cat/0.xml", "annotations/1.xml", "annotations/2.xml"),
+        ("Annotations/cat/0.mat", "Annotations/dog/1.mat", "Annotations/dog/2"),
         ("pets/annotations/cat/0.xml", "pets/annotations/dog/1.xml", "pets/annotations/2.xml"),
     ],
 )
@@ -297,7 +298,7 @@ def test_text_files_are_left_out_and_counted(texts):
     layout = arranged(*numbered("pets/cat", "pets/dog"), *texts)
 
     assert 6 == len(layout.files)
-    assert (f"3 text files of pets.zip were left out: {'; '.join(sorted(texts))}.",) == layout.notes
+    assert (f"3 text or annotation files of pets.zip were left out: {'; '.join(sorted(texts))}.",) == layout.notes
 
 
 def test_lock_files_of_office_programs_are_left_out_and_counted():

@@ -44,6 +44,10 @@ TEXT = re.compile(
 # Folders of texts that may stand beside class folders without being an empty class.
 _ASIDE = re.compile(r"annotations?|annots?|labels?|meta(data)?|docs?|info|lists?|bbox(es)?|xmls?", re.IGNORECASE)
 
+# In a folder of this name, files with other suffixes than those of images are annotations, such as `.mat` and `.npy`.
+_ANNOTATIONS = re.compile(r"(?:.*/)?annotations?/", re.IGNORECASE)
+_IMAGE = re.compile(r".*\.(jpe?g|jfif|png|gif|bmp|tiff?|webp|p[bgpn]m|avif|jp2|j2k|hei[cf]|ico|tga|svg)", re.IGNORECASE)
+
 # Office programs leave such a file beside each file that is open.
 _OFFICE = re.compile(r"~\$")
 
@@ -88,11 +92,12 @@ def arrange(
             return replace(layout_of_sheet, notes=(*layout_of_sheet.notes, *notes))
         found = found or splits.label(path, images, divided, _by_beginning)
         layout = _layout(path, images, found)
-        # A table that does not fit is a text like any other where folders tell the classes.
-        with contextlib.suppress(DataError):
-            layout_of_sheet = layout_of_sheet or by_sheet(images, texts)
-        if layout_of_sheet:
-            _check_agreement(path, layout, layout_of_sheet)
+        if not skip_bad:
+            # A table that does not fit is a text like any other where folders tell the classes.
+            with contextlib.suppress(DataError):
+                layout_of_sheet = by_sheet(images, texts)
+            if layout_of_sheet:
+                _check_agreement(path, layout, layout_of_sheet)
     if layout.strays and not skip_bad:
         msg = (
             f"{len(layout.strays)} files of {path} stand beside class folders, not in one: move or remove them, or "
@@ -100,7 +105,7 @@ def arrange(
         )
         raise DataError(msg)
     if texts:
-        notes.append(f"{counted(len(texts), 'text file', path)} left out: {first(sorted(texts))}.")
+        notes.append(f"{counted(len(texts), 'text or annotation file', path)} left out: {first(sorted(texts))}.")
     return replace(layout, notes=(*layout.notes, *notes))
 
 
@@ -121,7 +126,8 @@ def _sorted_out(path: Path, listing: Listing) -> tuple[list[str], list[str], lis
         last = name.rpartition("/")[2]
         if is_litter(name):
             continue
-        kind = office if _OFFICE.match(last) else texts if TEXT.fullmatch(last) else images
+        annotation = _ANNOTATIONS.match(name) and not _IMAGE.fullmatch(last)
+        kind = office if _OFFICE.match(last) else texts if annotation or TEXT.fullmatch(last) else images
         kind.append(name)
     notes = []
     if office:
@@ -169,7 +175,8 @@ def _check_agreement(path: Path, layout: Layout, sheet: Layout) -> None:
     if not len(pairs) == len(by_folder) == len(by_table):
         msg = (
             f"The class folders of {path} and a table beside them disagree on the classes; give the path of the table, "
-            f"or remove it. Received: {first(layout.class_names)} by folder, {first(sheet.class_names)} in the table"
+            "remove it, or leave it out with --tlbench-skip-bad. "
+            f"Received: {first(layout.class_names)} by folder, {first(sheet.class_names)} in the table"
         )
         raise DataError(msg)
 
