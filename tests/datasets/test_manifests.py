@@ -199,6 +199,18 @@ def test_class_folders_and_a_table_that_disagree_are_refused(read, tmp_path):
     assert ("1", "2") == read(path / "labels.csv").class_names
 
 
+@pytest.mark.parametrize(("rows", "expected"), [(4, [0, 2, 0, 2]), (3, None)])
+def test_class_folders_take_the_split_of_a_table(read, tmp_path, rows, expected):
+    """A table with a part for each image, whose classes are the folders; one with fewer rows is text."""
+    parts = ("train", "test", "train", "test")
+    table = separated([(n, n[:3], p) for n, p in zip(files(), parts, strict=True)][:rows], "path,label,split")
+    dataset = read(write_folder(tmp_path / "pets", files() | {"labels.csv": table}))
+    given = dataset.parts_given
+
+    assert ("cat", "dog") == dataset.class_names
+    assert expected == (given if given is None else given.tolist())
+
+
 def test_a_table_for_something_else_is_text(read, tmp_path):
     """Names of classes by number are no labels of images."""
     table = separated([("n01", "cat"), ("n02", "dog")], "id,label")

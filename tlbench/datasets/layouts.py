@@ -96,8 +96,7 @@ def arrange(
             # A table that does not fit is a text like any other where folders tell the classes.
             with contextlib.suppress(DataError):
                 layout_of_sheet = by_sheet(images, texts)
-            if layout_of_sheet:
-                _check_agreement(path, layout, layout_of_sheet)
+            layout = _agreed(path, layout, layout_of_sheet) if layout_of_sheet else layout
     if layout.strays and not skip_bad:
         msg = (
             f"{len(layout.strays)} files of {path} stand beside class folders, not in one: move or remove them, or "
@@ -167,8 +166,8 @@ def _without_classes(path: Path, images: Sequence[str]) -> DataError:
     return DataError(msg)
 
 
-def _check_agreement(path: Path, layout: Layout, sheet: Layout) -> None:
-    """Check that folders and a table tell the same classes, by whatever names."""
+def _agreed(path: Path, layout: Layout, sheet: Layout) -> Layout:
+    """A layout of class folders beside a table of the same classes, by whatever names, with the table's split."""
     both = {file: (layout.files[file], sheet.files[file]) for file in layout.files if file in sheet.files}
     pairs = set(both.values())
     by_folder, by_table = ({pair[side] for pair in pairs} for side in (0, 1))
@@ -179,6 +178,11 @@ def _check_agreement(path: Path, layout: Layout, sheet: Layout) -> None:
             f"Received: {first(layout.class_names)} by folder, {first(sheet.class_names)} in the table"
         )
         raise DataError(msg)
+    if sheet.parts is None or layout.parts is not None or len(both) < len(layout.files):
+        return layout
+    part = dict(zip(sheet.files, sheet.parts, strict=True))
+    note = f"{called(path)} has a split of its own: a table beside the class folders says the part of each image."
+    return replace(layout, parts=tuple(part[file] for file in layout.files), notes=(*layout.notes, note))
 
 
 def _on_groups(path: Path, groups: dict[str, str], class_names: Sequence[str]) -> list[str]:
