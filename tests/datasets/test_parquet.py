@@ -187,6 +187,8 @@ def test_a_table_of_absurd_size_is_refused(read, tmp_path, monkeypatch):
 
     with pytest.raises(DataError, match=r"is refused: it unpacks to [\d,]+ bytes, more than"):
         read(path)
+    with pytest.raises(DataError, match=r"is refused: it unpacks to .*Received: a table of labels"):
+        parquet.records(path.read_bytes())
 
 
 @pytest.mark.parametrize("name", ["x.parquet", "x/train.parquet", "x/data.arrow"])

@@ -258,15 +258,15 @@ def _placed(path: Path, table: str, rows: Sequence[Entry], images: Iterable[str]
     stems = {str(PurePosixPath(image).with_suffix("")): image for image in there}
     names = {image: image for image in there}
     top = PurePosixPath(table).parent
-    best: list[str] = [row.file for row in rows if row.file not in names]
+    missing = [row.file for row in rows if row.file not in names]
     for known in (names, stems):
         for folder in (top, *sorted(folders_of(there))):
             files = [str(folder / below(row.file, top)) for row in rows]
             if all(file in known for file in files):
                 return [Entry(known[file], row.label, row.part) for file, row in zip(files, rows, strict=True)]
     msg = (
-        f"{len(best)} of {len(rows)} files that {table} names are not beside {path}; add them or remove the rows. "
-        f"Received: {first(best)}"
+        f"{len(missing)} of {len(rows)} files that {table} names are not beside {path}; add them or remove the rows. "
+        f"Received: {first(missing)}"
     )
     raise DataError(msg)
 

@@ -208,15 +208,21 @@ def find(path: Path) -> Tables | None:
 
 
 def records(content: bytes) -> list[dict[str, Any]]:
-    """The rows of a Parquet file, without columns that are neither text nor numbers.
+    """The rows of a Parquet file.
 
     Args:
         content: All of the file.
+
+    Raises:
+        DataError: pyarrow is not installed, or the file would unpack to an absurd size.
     """
-    _pyarrow(Path("a Parquet file"))
+    name = Path("a table of labels")
+    _pyarrow(name)
     import pyarrow.parquet
 
-    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
+    with pyarrow.parquet.ParquetFile(io.BytesIO(content)) as table:
+        _check_size(table, len(content), name)
+        rows: list[dict[str, Any]] = table.read().to_pylist()
     return rows
 
 
@@ -299,13 +305,17 @@ def _values(file: Path, column: str) -> Iterator[Any]:
                     yield value.as_py()
         return
     with pyarrow.parquet.ParquetFile(file) as table:
-        limit = max(ARCHIVE_BYTES, ARCHIVE_RATIO * file.stat().st_size)
-        groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
-        if (size := sum(group.total_byte_size for group in groups)) > limit:
-            msg = f"The table {file} is refused: it unpacks to {size:,} bytes, more than {limit:,}."
-            raise DataError(msg)
+        _check_size(table, file.stat().st_size, file)
         for batch in table.iter_batches(batch_size=_ROWS, columns=[column]):
             yield from batch.column(0).to_pylist()
+
+
+def _check_size(table: Any, packed: int, path: Path) -> None:
+    limit = max(ARCHIVE_BYTES, ARCHIVE_RATIO * packed)
+    groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
+    if (size := sum(group.total_byte_size for group in groups)) > limit:
+        msg = f"A Parquet file is refused: it unpacks to {size:,} bytes, more than {limit:,}. Received: {path}"
+        raise DataError(msg)
 
 
 def _bytes(value: Any) -> bytes | Unreadable:
