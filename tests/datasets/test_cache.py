@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -71,6 +72,17 @@ def test_digest_comes_along(tmp_path):
 
     assert "digest" in vars(dataset)
     assert make().digest == dataset.digest
+
+
+def test_given_parts_come_along(tmp_path):
+    """A dataset's own split is stored beside its labels."""
+    made = replace(make(), parts_given=np.array([0, 0, 2, 0, 2, 2], np.int8))
+    cached("dots", lambda: made, tmp_path)
+
+    dataset = cached("dots", refuse, tmp_path)
+
+    assert [0, 0, 2, 0, 2, 2] == dataset.parts_given.tolist()
+    assert made.digest == dataset.digest
 
 
 def test_keys_have_their_own_entries(tmp_path):

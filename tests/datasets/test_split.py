@@ -171,8 +171,9 @@ def test_three_images_are_one_for_each_part():
 
 
 def test_fewer_training_images_than_classes_are_refused():
-    """A class without training images cannot be learned."""
-    with pytest.raises(DataError, match=r"each of its 3 classes. Received: training_images=2"):
+    """A class without training images cannot be learned; the message names the setting."""
+    message = r"each of its 3 classes; raise the limit in the profile, Split\(training_images=.* training_images=2"
+    with pytest.raises(DataError, match=message):
         dataset_of({"a": 9, "b": 9, "c": 9}).parts(Split(training_images=2))
 
 
@@ -259,6 +260,105 @@ def test_a_split_for_each_seed_counts_from_its_own(first, seed):
     assert Split(seed=first + seed) == varying.under(seed)
     assert Split(seed=first) == Split(seed=first).under(seed)
     assert varying.under(seed) == varying.under(seed).under(seed)
+
+
+def given_of(counts_by_part):
+    """Make a dataset with so many images of two classes in each part, the parts taking turns with the classes."""
+    parts = np.concatenate([np.full(2 * count, number) for number, count in counts_by_part.items()])
+    labels = np.concatenate([np.repeat([0, 1], count) for count in counts_by_part.values()])
+    images = np.arange(len(parts), dtype=np.uint8)[:, None, None, None].repeat(3, axis=-1)
+    return Dataset("given", images, labels, ("a", "b"), parts_given=parts.astype(np.int8))
+
+
+def test_given_parts_are_taken_as_they_are():
+    """Neither shares nor the seed of the split move an image."""
+    dataset = given_of({0: 4, 1: 2, 2: 3})
+
+    first, second = (dataset.parts(Split(given=dataset.given, seed=seed, test=0.5)) for seed in (0, 1))
+
+    assert ("training", "validation", "test") == dataset.given
+    assert list(range(8)) == first.training.tolist() == second.training.tolist()
+    assert list(range(8, 12)) == first.validation.tolist() == second.validation.tolist()
+    assert list(range(12, 18)) == first.test.tolist() == second.test.tolist()
+
+
+@pytest.mark.parametrize(("number", "missing", "given"), [(2, "validation", "test"), (1, "test", "validation")])
+def test_a_part_that_is_not_given_is_drawn_from_training(number, missing, given):
+    """The given part stays whole, and each class gives its share of the training images to the missing part."""
+    dataset = given_of({0: 10, number: 3})
+
+    parts = dataset.parts(Split(given=dataset.given, **{missing: 0.2}))
+
+    assert [4, 16] == [len(getattr(parts, missing)), len(parts.training)]
+    assert list(range(20)) == sorted([*parts.training, *getattr(parts, missing)])
+    assert list(range(20, 26)) == getattr(parts, given).tolist()
+
+
+def test_a_limit_of_training_images_leaves_given_test_images():
+    """Only training is limited."""
+    dataset = given_of({0: 10, 2: 3})
+
+    parts = dataset.parts(Split(given=dataset.given, training_images=6))
+
+    assert [6, 2, 6] == [len(parts.training), len(parts.validation), len(parts.test)]
+
+
+def test_a_given_split_is_the_same_under_every_seed():
+    """A split for each seed contradicts given parts."""
+    split = Split(given=("training", "test"))
+
+    assert split == split.under(5)
+    with pytest.raises(ConfigurationError, match=r"the same for each seed; leave out per_seed"):
+        Split(given=("training", "test"), per_seed=True)
+
+
+@pytest.mark.parametrize("given", [("test",), ("training",), ("test", "training"), ("train", "test")])
+def test_given_parts_have_training_images(given):
+    """Other parts, and other orders of the same parts, are refused."""
+    with pytest.raises(ConfigurationError, match=r"in the order training, validation, test. Received: given="):
+        Split(given=given)
+
+
+def test_a_split_and_its_dataset_give_the_same_parts():
+    """A split with parts that a dataset lacks is refused."""
+    with pytest.raises(DataError, match=r"Received: given=\('training', 'test'\), where the dataset gives \(\)"):
+        dataset_of({"a": 9, "b": 9}).parts(Split(given=("training", "test")))
+
+
+def test_a_class_too_small_for_the_drawn_part_is_named():
+    """One training image is not enough to validate on another."""
+    dataset = given_of({0: 1, 2: 3})
+
+    with pytest.raises(DataError, match=r"too few images to split into training and validation. Received: 1"):
+        dataset.parts(Split(given=dataset.given))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([0, 0, 2], r"each of its 4 images. Received: int64 of shape \(3,\)"),
+        ([0.0, 0, 2, 2], "Received: float64"),
+        ([0, 3, 0, 3], r"2 for test images.*Received: \[0, 3\]"),
+        ([0, 0, 0, 0], r"one other part at least. Received: \[0\]"),
+        ([1, 2, 1, 2], r"Received: \[1, 2\]"),
+        ([0, 2, 0, 0], "Received: no test images of 'b'"),
+        ([2, 2, 0, 2], "Received: no training images of 'a'"),
+    ],
+)
+def test_parts_that_are_no_split_are_refused(parts, message):
+    """A dataset says at once what about its parts is wrong."""
+    with pytest.raises(DataError, match=message):
+        Dataset("wrong", IMAGES, LABELS, ("a", "b"), parts_given=np.array(parts))
+
+
+def test_given_parts_are_in_the_digest():
+    """Another split of the same images is another dataset; a dataset without a split keeps its digest."""
+    digests = {
+        Dataset("d", IMAGES, LABELS, ("a", "b"), parts_given=parts).digest
+        for parts in (None, np.array([0, 2, 0, 2]), np.array([2, 0, 0, 2]))
+    }
+
+    assert 3 == len(digests)
 
 
 def test_splits_of_other_seeds_have_other_test_images():

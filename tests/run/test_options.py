@@ -66,6 +66,15 @@ def test_a_network_takes_the_place_of_the_profiles(tmp_path):
     assert ("miniature", 4) == (options.profile.name, options.seeds)
 
 
+def test_shipped_weights_are_for_the_network_that_they_fit(tmp_path):
+    """With another network, a profile that transfers them trains a source on drawn images."""
+    (tmp_path / "images").mkdir()
+
+    assert "photographs" == made(tmp_path, data="images").resolved_source
+    assert "formula" == made(tmp_path, data="images", network="xception:image_size=32,width=0.25").resolved_source
+    assert "imagenet" == made(tmp_path, data="images", source="imagenet").resolved_source
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

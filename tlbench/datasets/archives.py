@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from struct import error as struct_error
 from typing import IO, TYPE_CHECKING
 
+from tlbench.datasets import kinds
 from tlbench.errors import DataError
 
 
@@ -38,6 +39,9 @@ ARCHIVE_BYTES = 1024**3
 
 
 ARCHIVE_RATIO = 100
+
+# Files of up to so many bytes are hashed in one piece.
+_SMALL = 1024**2
 
 
 # What zipfile, tarfile and what they unpack with raise for bytes that are no whole archive.
@@ -105,7 +109,9 @@ class Folder:
         """
         for name in sorted(wanted):
             with (self.path / name).open("rb") as file:
-                yield name, _limited(file)
+                # Asking for the limit would have a buffer of that size made for each file.
+                small = os.fstat(file.fileno()).st_size <= MEMBER_BYTES
+                yield name, file.read() if small else _limited(file)
 
     def _list(self, folder: str, above: frozenset[str], files: list[str], folders: list[str]) -> None:
         real = os.path.realpath(self.path / folder)
@@ -246,6 +252,10 @@ def source(path: Path) -> Folder | Zip | Tar:
             return Zip(path)
         if path.is_file() and tarfile.is_tarfile(path):
             return Tar(path)
+    kind = kinds.describe_file(path) if path.is_file() else None
+    if kind is not None:
+        msg = f"The images must be a folder, or a zip or tar archive of one, and this is {kind}. Received: {path}"
+        raise DataError(msg)
     msg = (
         "The images must be a folder, or a zip or tar archive of one; where it is an archive, it is damaged or "
         f"cut short, and should be fetched again. Received: {path}"
@@ -314,4 +324,7 @@ def _refused(archive: Path, member: str, why: str) -> DataError:
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
+        # The buffer of `file_digest` is larger than most images.
+        if os.fstat(file.fileno()).st_size <= _SMALL:
+            return hashlib.sha256(file.read()).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 # Part of every entry's name: another layout on disk is another entry.
 _LAYOUT = 1
 
+# The file of a dataset's own split, where it has one.
+_PARTS = "parts.npy"
+
 # What reading an entry raises that a killed writer, a full disk or another program's file has left behind.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, DataError)
 
@@ -42,7 +45,7 @@ def cached(key: str, make: Callable[[], Dataset], folder: Path | None = None) ->
     finish publishes it, and all return equal ones. A damaged entry is made
     again. Where the folder can't be written, the dataset is made every time.
 
-    What reading checks is cheap (the sizes of both files, shapes and types,
+    What reading checks is cheap (the sizes of its files, shapes and types,
     the range of the labels); it would not notice a flipped pixel.
 
     Args:
@@ -113,6 +116,7 @@ def _read(entry: Path, key: str) -> Dataset:
         class_names=tuple(description["class_names"]),
         stand_in=description["stand_in"],
         notes=tuple(description["notes"]),
+        parts_given=np.load(entry / _PARTS) if _PARTS in description["bytes"] else None,
     )
     if list(dataset.images.shape) != description["shape"]:
         msg = f"The images should have the shape {description['shape']}. Received: {dataset.images.shape}"
@@ -131,6 +135,10 @@ def _publish(entry: Path, key: str, dataset: Dataset) -> None:
         draft.mkdir()
         np.save(draft / "images.npy", dataset.images)
         np.save(draft / "labels.npy", dataset.labels)
+        files = ["images.npy", "labels.npy"]
+        if dataset.parts_given is not None:
+            np.save(draft / _PARTS, dataset.parts_given)
+            files.append(_PARTS)
         description = {
             "key": key,
             "name": dataset.name,
@@ -139,7 +147,7 @@ def _publish(entry: Path, key: str, dataset: Dataset) -> None:
             "stand_in": dataset.stand_in,
             "notes": list(dataset.notes),
             "digest": dataset.digest,
-            "bytes": {name: (draft / name).stat().st_size for name in ("images.npy", "labels.npy")},
+            "bytes": {name: (draft / name).stat().st_size for name in files},
         }
         (draft / "dataset.json").write_text(json.dumps(description, indent=2), encoding="utf-8")
         try:

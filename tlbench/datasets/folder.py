@@ -1,57 +1,70 @@
-"""Image folders and archives of them, one folder for each class."""
+"""Images at a path, of any format that is read; `read_images` is the entry."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 import re
-import unicodedata
-import warnings
 
-from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from PIL import Image, ImageOps, UnidentifiedImageError
-
-from tlbench.datasets import archives
-from tlbench.datasets.archives import LITTER, Folder, Listing, Tar, Unreadable, Zip, readable
+from tlbench.datasets import (
+    archives,
+    dataset,
+    decoding,
+    kinds,
+    labelled,
+    layouts,
+    manifests,
+    npz,
+    parquet,
+    splits,
+)
+from tlbench.datasets.archives import readable
 from tlbench.datasets.cache import cached, code_digest
-from tlbench.datasets.dataset import Dataset
-from tlbench.errors import ConfigurationError, DataError
+from tlbench.datasets.decoding import Request
+from tlbench.errors import ConfigurationError
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from concurrent.futures import Future
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from tlbench.datasets.archives import Folder, Tar, Zip
+    from tlbench.datasets.dataset import Dataset
+    from tlbench.datasets.decoding import LabelledImages
+    from tlbench.datasets.labelled import Layout
 
 
-# Pillow would hand some others to external programs (EPS to Ghostscript).
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+# A new format of images is a module of this folder and a line here: the function returns None for the path of another.
+FORMATS = (npz.find, parquet.find, manifests.find)
 
+# Everything that decides the images of a path.
+_CODE = (archives, dataset, decoding, kinds, labelled, layouts, manifests, npz, parquet, splits)
 
-# So many files are named in a message or a note.
-_NAMED = 5
+_SUFFIX = re.compile(r"\.(zip|tar|t[gbx]z2?|tar\.\w+|npz|csv|tsv|jsonl|ndjson|parquet)$", re.IGNORECASE)
 
 
 def read_images(
-    path: Path, image_size: int, *, skip_bad: bool = False, name: str | None = None, cache: Path | None = None
+    path: Path,
+    image_size: int,
+    *,
+    skip_bad: bool = False,
+    name: str | None = None,
+    cache: Path | None = None,
+    labels: str | None = None,
 ) -> Dataset:
-    """Read an image folder, or a zip or tar archive of one.
+    r"""Read labelled images: a folder, an archive, arrays, a table of labels or a table of images.
 
-    Each class is a folder of image files; the class folders stand side by
-    side, at any depth. Where exactly the same files stand at several places,
-    as in the published Natural Images archive, which holds everything twice,
-    the uppermost are read; places that differ, such as `train/` and `test/`,
-    are an error. Hidden files and what file managers leave behind are ignored.
+    In a folder, or a zip or tar archive of one, each class is a folder of
+    image files; the class folders stand side by side, at any depth, also in
+    groups. Folders such as `train` and `test` with the same class folders are
+    a split of the dataset's own. Where exactly the same files stand at several
+    places, as in the published Natural Images archive, which holds everything
+    twice, the uppermost are read; places that differ otherwise are an error.
+    Without class folders, the classes come from a table beside the images or
+    from the beginnings of their names. Hidden files, text files and what file
+    managers leave behind are left out. The notes of the dataset tell of each
+    decision.
 
     Images become RGB in their EXIF orientation: transparency over white, the
     first frame of an animation, the upper 8 of 16 bits. They are resized to a
@@ -60,228 +73,94 @@ def read_images(
     lead, since the folder is the user's own; in archives they are refused.
 
     Args:
-        path: The folder, or a zip, tar, tar.gz, tar.bz2 or tar.xz archive, recognised by its content.
+        path: A folder; a zip, tar, tar.gz, tar.bz2 or tar.xz archive or arrays in an .npz, recognised by content; a
+            table of labels (.csv, .tsv, .jsonl or .parquet) beside its images; Parquet or Arrow files that hold images.
         image_size: Height and width of the images returned, in pixels.
         skip_bad: Leave out files that are no images, and say so in the notes.
-        name: What to call the dataset; the path's own name unless given.
+        name: Name of the dataset; the path's own name unless given.
         cache: Folder of the cache of decoded images; see `tlbench.datasets.cache`.
+        labels: Regular expression whose one group is the class in each file's name, for instance
+            `^(.+)_\d+\.jpg$`, or in its path if the expression has a slash.
 
     Returns:
         The images, sorted by class and file name; a folder and its archive give equal ones.
 
     Raises:
-        ConfigurationError: The image size is not positive.
+        ConfigurationError: The image size is not positive, or `labels` is no regular expression with one group.
         DataError: The path is missing or no archive; it has fewer than two classes, or an empty one; an archive
             has names that lead out of it, links, encrypted or huge members; a file is no image.
     """
     if image_size < 1:
         msg = f"Images need a size of at least one pixel. Received: image_size={image_size!r}"
         raise ConfigurationError(msg)
-    images = archives.source(path)
-    name = name or re.sub(r"\.(zip|tar|t[gbx]z2?|tar\.\w+)$", "", path.resolve().name, flags=re.IGNORECASE)
+    _check_pattern(labels)
+    request = Request(name or _SUFFIX.sub("", path.resolve().name), image_size, skip_bad, labels)
+    images = _find(path)
     with readable(path):
         digest = images.digest()
-    code = code_digest(__file__, archives.__file__)
-    key = f"images of {name} {digest} size={image_size} skip_bad={skip_bad} code={code}"
-    return cached(key, lambda: _decode(images, image_size, name, skip_bad=skip_bad), cache)
+    code = code_digest(*(str(module.__file__) for module in _CODE), __file__)
+    key = f"images of {request.name} {digest} size={image_size} skip_bad={skip_bad} labels={labels} code={code}"
+    return cached(key, lambda: _decode(images, request), cache)
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """The layout of the images in a folder or an archive.
+class ImageFiles:
+    """Image files in a folder or an archive."""
 
-    Attributes:
-        root: Folder that the class folders stand in; `.` is the folder or archive itself.
-        files: Label of each image file, in the order of the dataset.
-        class_names: Sorted.
-        copies: Other folders with the same class folders and file names.
-        strays: Files outside of class folders.
-    """
+    source: Folder | Zip | Tar
 
-    root: str
-    files: dict[str, int]
-    class_names: tuple[str, ...]
-    copies: tuple[str, ...]
-    strays: tuple[str, ...]
+    @property
+    def path(self) -> Path:
+        """The folder or archive."""
+        return self.source.path
 
+    def digest(self) -> str:
+        """SHA-256 of all names and contents, as hexadecimal digits."""
+        return self.source.digest()
 
-def _layout(path: Path, listing: Listing, *, skip_bad: bool) -> _Layout:
-    files = [name for name in listing.files if not _is_litter(name)]
-    with_files = {PurePosixPath(name).parent for name in files}
-    # A folder with class folders somewhere below it is none itself.
-    upper = {above for folder in with_files for above in folder.parents}
-    strays = sorted(name for name in files if PurePosixPath(name).parent in upper)
-    classes = sorted(with_files - upper)
-    if strays and not skip_bad:
-        msg = (
-            f"{len(strays)} files of {path} stand beside class folders, not in one: move or remove them, or leave "
-            f"them out with --tlbench-skip-bad. Received: {_first(strays)}"
-        )
-        raise DataError(msg)
-    if not classes or classes == [PurePosixPath()]:
-        received = f"{len(files)} files and no folder" if files else "no files"
-        msg = f"{path} needs a folder of images for each class. Received: {received}"
-        raise DataError(msg)
-
-    # Copies are told by names here, and by content once it is read.
-    by_root: defaultdict[PurePosixPath, dict[str, str]] = defaultdict(dict)
-    for name in files:
-        if (folder := PurePosixPath(name).parent) in with_files - upper:
-            by_root[folder.parent][str(PurePosixPath(name).relative_to(folder.parent))] = name
-    root, *copies = sorted(by_root, key=lambda folder: (len(folder.parts), folder))
-    for copy in copies:
-        if by_root[copy].keys() != by_root[root].keys():
-            raise _apart(path, root, copy)
-
-    # An archive need not have an entry for a folder that holds another, or nothing but litter.
-    folders = {PurePosixPath(name) for name in listing.folders}
-    folders |= {above for name in (*listing.folders, *listing.files) for above in PurePosixPath(name).parents}
-    for folder in sorted(folders - with_files - upper):
-        if folder.parent in {root, *copies} and not _is_litter(str(folder)):
-            msg = f"Class {folder.name!r} of {path} has no images; fill its folder or remove it. Received: {folder}"
-            raise DataError(msg)
-
-    ordered = sorted((_class_of(name), unicodedata.normalize("NFC", name), name) for name in by_root[root].values())
-    class_names = tuple(sorted({class_name for class_name, _, _ in ordered}))
-    if len(class_names) < 2:
-        msg = f"A dataset needs at least two classes, a folder each. Received: {class_names[0]!r} alone in {path}"
-        raise DataError(msg)
-    labels = {class_name: label for label, class_name in enumerate(class_names)}
-    return _Layout(
-        root=str(root),
-        files={name: labels[class_name] for class_name, _, name in ordered},
-        class_names=class_names,
-        copies=tuple(map(str, copies)),
-        strays=tuple(strays),
-    )
-
-
-def _class_of(name: str) -> str:
-    # macOS hands out decomposed names, others what was written.
-    return unicodedata.normalize("NFC", PurePosixPath(name).parent.name)
-
-
-def _is_litter(name: str) -> bool:
-    return any(LITTER.match(part) for part in PurePosixPath(name).parts)
-
-
-def _apart(path: Path, root: PurePosixPath | str, other: PurePosixPath | str) -> DataError:
-    msg = (
-        f"The class folders of {path} must stand side by side. There are some in {str(root)!r} and others, not the "
-        f"same ones again, in {str(other)!r}: put them into one folder, or give the path of one of the two."
-    )
-    return DataError(msg)
-
-
-def _decode(source: Folder | Zip | Tar, image_size: int, name: str, *, skip_bad: bool) -> Dataset:
-    with readable(source.path):
-        layout = _layout(source.path, source.listing(), skip_bad=skip_bad)
-    images = np.zeros((len(layout.files), image_size, image_size, 3), np.uint8)
-    bad = {
-        **dict.fromkeys(layout.strays, "in no class folder"),
-        **_fill(images, source, layout, image_size),
-    }
-
-    notes = []
-    if layout.copies:
-        notes.append(
-            f"{source.path.name} holds the same images {len(layout.copies) + 1} times; those in {layout.root!r} "
-            "are used."
-        )
-    if bad:
-        listed = _first([f"{file} ({bad[file]})" for file in (*layout.strays, *layout.files) if file in bad])
-        every = len(layout.files) + len(layout.strays)
-        if not skip_bad:
-            msg = (
-                f"{len(bad)} of {every} files of {source.path} are no whole images: mend or remove them, or leave "
-                f"them out with --tlbench-skip-bad. Received: {listed}"
+    def dataset(self, request: Request) -> Dataset:
+        """Read the images, see `tlbench.datasets.decoding.LabelledImages`."""
+        with readable(self.path):
+            layout = layouts.arrange(
+                self.path,
+                self.source.listing(),
+                skip_bad=request.skip_bad,
+                labels=request.labels,
+                by_sheet=self._by_sheet,
             )
-            raise DataError(msg)
-        notes.append(f"{len(bad)} of {every} files of {source.path.name} were left out, being no images: {listed}.")
-    kept = np.array([file not in bad for file in layout.files])
-    return Dataset(
-        name=name,
-        images=images if kept.all() else images[kept],
-        labels=np.array(list(layout.files.values()), np.int64)[kept],
-        class_names=layout.class_names,
-        notes=tuple(notes),
-    )
+        return decoding.decode(self.source, layout, request)
+
+    def _by_sheet(self, images: Sequence[str], texts: Sequence[str]) -> Layout | None:
+        wanted = frozenset(name for name in texts if manifests.is_table(name))
+        # Looking for nothing would unpack all of an archive.
+        return manifests.fitting(self.path, images, dict(self.source.contents(wanted))) if wanted else None
 
 
-def _fill(images: NDArray[np.uint8], source: Folder | Zip | Tar, layout: _Layout, size: int) -> dict[str, str]:
-    """Decode every image into its place, and check that copies are copies.
-
-    Args:
-        images: Written to, shape (files, size, size, 3).
-        source: Read in its own order, which is an archive's fastest.
-        layout: Files of the images, in order.
-        size: In pixels.
-
-    Returns:
-        By file, why it is no image.
-    """
-    position = {file: index for index, file in enumerate(layout.files)}
-    root = PurePosixPath(layout.root)
-    copied = {
-        str(copy / PurePosixPath(file).relative_to(root)): file for copy in layout.copies for file in layout.files
-    }
-    contents: dict[str, bytes] = {}
-    bad: dict[str, str] = {}
-    Image.init()
-    formats = tuple(name for name in FORMATS if name in Image.OPEN)
-
-    def decode(file: str, content: bytes | Unreadable) -> None:
-        if copied:
-            contents[file] = hashlib.sha256(content if isinstance(content, bytes) else b"unreadable").digest()
-        if file in copied:
-            return
-        if isinstance(content, Unreadable):
-            bad[file] = content.reason
-            return
-        try:
-            images[position[file]] = _rgb(content, size, formats)
-        except UnidentifiedImageError:
-            bad[file] = "not an image of a known format" if content else "an empty file"
-        except Exception as error:  # noqa: BLE001 - Pillow's decoders raise whatever broken bytes bring about.
-            bad[file] = str(error) or type(error).__name__
-
-    workers = min(8, os.cpu_count() or 1)
-    pending: deque[Future[None]] = deque()
-    with readable(source.path), warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
-        # Pillow warns of odd metadata, which does no harm, and of pictures that are too large to be meant.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for file, content in source.contents(frozenset(position) | frozenset(copied)):
-            # What is read ahead has to fit into memory.
-            if len(pending) >= 4 * workers:
-                pending.popleft().result()
-            pending.append(pool.submit(decode, file, content))
-        for task in pending:
-            task.result()
-
-    for copy, file in copied.items():
-        if contents.get(copy) != contents.get(file):
-            raise _apart(source.path, root, PurePosixPath(copy).parent.parent)
-    return bad
+def _find(path: Path) -> LabelledImages:
+    if path.exists():
+        with readable(path):
+            for find in FORMATS:
+                images: LabelledImages | None = find(path)
+                if images is not None:
+                    return images
+    return ImageFiles(archives.source(path))
 
 
-def _rgb(content: bytes, size: int, formats: tuple[str, ...]) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(content), formats=formats) as opened:
-        # A JPEG may be decoded at a fraction of its size; twice ours leaves the resampling its choice.
-        opened.draft(None, (2 * size, 2 * size))
-        image: Image.Image = ImageOps.exif_transpose(opened)
-        if image.mode == "F" or (image.mode == "I" and opened.format == "TIFF"):
-            msg = f"32-bit values have no agreed white; save it with 8 or 16 bits. Received: mode {image.mode!r}"
-            raise ValueError(msg)
-        if image.mode.startswith("I"):
-            # Pillow's own conversion would clip 16 bits at 255.
-            image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-        return np.asarray(resized, np.uint8)
+def _decode(images: LabelledImages, request: Request) -> Dataset:
+    return images.dataset(request)
 
 
-def _first(names: Sequence[str]) -> str:
-    return "; ".join(names[:_NAMED]) + ("; …" if len(names) > _NAMED else "")
+def _check_pattern(labels: str | None) -> None:
+    if labels is None:
+        return
+    try:
+        groups = re.compile(labels).groups
+    except re.error as error:
+        msg = f"The pattern of --tlbench-labels is no regular expression: {error}. Received: {labels!r}"
+        raise ConfigurationError(msg) from error
+    if groups != 1:
+        msg = (
+            "The pattern of --tlbench-labels needs one group in parentheses, the class, for instance "
+            rf"'^(.+)_\d+\.jpg$'. Received: {labels!r}, with {groups} groups"
+        )
+        raise ConfigurationError(msg)

@@ -30,12 +30,12 @@ class Profile:
             on the images that a function returns.
         network: The architecture.
         recipe: How arms are trained.
-        split: How the images are divided.
+        split: How the images are divided, unless they have a split of their own; then only parts that are missing.
         source_recipe: How the source network is trained, where it is.
         source_split: How its images are divided.
         seeds: How many there are unless the user says otherwise.
         datasets: Further datasets of the study by name, see `tlbench.Study.dataset`; each function gets the size in
-            pixels. They are divided as the images are.
+            pixels. They are divided as the images are, unless they have a split of their own.
     """
 
     name: str

@@ -9,26 +9,26 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench.datasets import folder, formula, miniature, natural_images
+from tlbench.datasets import natural_images
+from tlbench.datasets.dataset import PARTS
 from tlbench.declare import tasks
 from tlbench.declare.evaluations import Evaluation
 from tlbench.declare.graphs import Graph
 from tlbench.declare.revisions import REFERENCE
 from tlbench.declare.study import Study
-from tlbench.declare.tasks import EVERY_CLASS
-from tlbench.declare.trials import DataReference, ImageNet, Random, SavedWeights, Trial
+from tlbench.declare.trials import DataReference, Trial
 from tlbench.errors import DataError
 from tlbench.machine import environment
-from tlbench.networks import imagenet, published, saved, shipped
 from tlbench.plan import forecast
+from tlbench.run import inputs
 from tlbench.store import baselines
 from tlbench.store.store import Store
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-    from tlbench.datasets.dataset import Dataset
+    from tlbench.datasets.dataset import Dataset, Split
     from tlbench.declare.evaluations import Work
     from tlbench.declare.profiles import Profile
     from tlbench.declare.tasks import Task
@@ -82,7 +82,12 @@ class Assembly:
             "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",
             "seeds": " ".join(map(str, study.seeds)),
-            "split": "each seed draws one" if study.data.split.per_seed else "one for all seeds",
+            "split": _told(study.data.split),
+            **{
+                f"split of {name!r}": _told(reference.split)
+                for name, reference in study.datasets.items()
+                if reference.split != study.data.split
+            },
             "training": self._how,
             "store": near(self.store.folder),
         }
@@ -188,6 +193,14 @@ def _and_size(dataset: Dataset) -> str:
     return f"{dataset.name}, {size}, digest {dataset.digest[:12]}"
 
 
+def _told(split: Split) -> str:
+    if not split.given:
+        return "each seed draws one" if split.per_seed else "one for all seeds"
+    drawn = [part for part in PARTS if part not in split.given]
+    rest = f"; {' and '.join(drawn)} drawn from training, one for all seeds" if drawn else ""
+    return f"the data set's own: {', '.join(split.given)}{rest}"
+
+
 def _and_stand_in(dataset: Dataset) -> str:
     return f"{dataset.name} (a stand-in for {dataset.stand_in})" if dataset.stand_in else dataset.name
 
@@ -217,18 +230,21 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
     store = Store(reference if options.reference else options.store, here, run, fresh=options.fresh)
     precision = "mixed_bfloat16" if options.gpu else "float32"
 
-    data = _images(profile, options)
+    data = inputs.images(profile, options)
     others = {name: make(profile.network.image_size) for name, make in profile.datasets.items()}
     datasets = {dataset.digest: dataset for dataset in (data, *others.values())}
-    start = _pretrained(profile, options, precision, data.class_names)
+    start = inputs.pretrained(profile, options, precision, data.class_names)
     if start.dataset is not None:
         datasets[start.dataset.digest] = start.dataset
 
-    split = replace(profile.split, per_seed=options.split == "seed")
+    split = _enlarged(replace(profile.split, per_seed=options.split == "seed"), data, options)
     study = Study(
         profile=profile.name,
-        data=DataReference(data.name, data.digest, split),
-        datasets={name: DataReference(dataset.name, dataset.digest, split) for name, dataset in others.items()},
+        data=DataReference(data.name, data.digest, inputs.divided(split, data)),
+        datasets={
+            name: DataReference(dataset.name, dataset.digest, inputs.divided(split, dataset))
+            for name, dataset in others.items()
+        },
         class_names=data.class_names,
         network=profile.network,
         recipe=profile.recipe.at(precision=precision),
@@ -236,19 +252,6 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         pretrained_name=start.name,
         seeds=tuple(range(options.seeds)),
     )
-    notes = [
-        f"Dataset {dataset.name} is a stand-in for {dataset.stand_in}."
-        for dataset in datasets.values()
-        if dataset.stand_in
-    ]
-    notes += [*start.notes, *(note for dataset in datasets.values() for note in dataset.notes)]
-    splits = {split.under(seed) for seed in study.seeds}
-    for each in (data, *others.values()):
-        if copies := max(each.duplicates_across(each.parts(under)) for under in splits):
-            most = " under the seed with the most" if len(splits) > 1 else ""
-            notes.append(
-                f"Test images of {each.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
-            )
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
     return Assembly(
         options,
@@ -258,75 +261,48 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         store,
         run,
         start.file,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=_notes(study, datasets, profile, start.notes),
         warnings=differences if profile.images == "natural-images" else (),
     )
 
 
-def _images(profile: Profile, options: Options) -> Dataset:
-    size = profile.network.image_size
-    if callable(profile.images):
-        return profile.images(size)
-    if profile.images == "miniature":
-        return miniature.load_miniature(image_size=size)
-    return _read(options.data or natural_images.download(), size, options)
+def _enlarged(split: Split, data: Dataset, options: Options) -> Split:
+    """The split, with a higher limit where the user's images have more classes than a profile was made for."""
+    if options.data is None or split.training_images is None:
+        return split
+    return replace(split, training_images=max(split.training_images, 2 * len(data.class_names)))
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The weights that *transferred* arms start from.
-
-    Attributes:
-        weights: Start of these arms' trials.
-        name: Name of the weights in tables.
-        file: File of the weights; None where a trial trains them, and for ImageNet's in Keras' cache.
-        dataset: Images that a trial trains them on; None where no trial does.
-        notes: Sentences that a reader of the report must know.
-    """
-
-    weights: ImageNet | SavedWeights | Trial
-    name: str
-    file: Path | None = None
-    dataset: Dataset | None = None
-    notes: tuple[str, ...] = ()
-
-
-def _pretrained(profile: Profile, options: Options, precision: str, class_names: Sequence[str]) -> _Start:
-    source = options.resolved_source
-    if source == "imagenet":
-        weights = published.of_network(profile.network)
-        file = weights.find(options.weights)
-        return _Start(ImageNet(published.md5(file)), weights.name, options.weights, notes=(imagenet.note(class_names),))
-    if source == "photographs":
-        own = shipped.photographs()
-        return _Start(SavedWeights(f"weights of {own.name}", own.sha256), own.name, own.path, notes=(own.note,))
-    if not callable(source) and source != "formula" and Path(source).suffix in saved.SUFFIXES:
-        path = Path(source)
-        sha256 = saved.digest(path)
-        name = f"{path.name}, SHA-256 {sha256[:12]}"
-        return _Start(SavedWeights(f"weights of {path.name}", sha256), name, path)
-
-    data = _source_images(source, profile, options)
-    trial = Trial(
-        data=DataReference(data.name, data.digest, profile.source_split),
-        task=EVERY_CLASS,
-        network=profile.network,
-        initialisation=Random(),
-        frozen=frozenset(),
-        recipe=profile.source_recipe.at(precision=precision),
-        seed=0,
-    )
-    name = f"{data.name}, {len(data.images)} images in {len(data.class_names)} classes"
-    return _Start(trial, f"{name}, a stand-in (see the notes)" if data.stand_in else name, dataset=data)
+def _notes(
+    study: Study, datasets: Mapping[str, Dataset], profile: Profile, on_source: Iterable[str]
+) -> tuple[str, ...]:
+    notes = [
+        f"Dataset {dataset.name} is a stand-in for {dataset.stand_in}."
+        for dataset in datasets.values()
+        if dataset.stand_in
+    ]
+    notes += [*on_source, *(note for dataset in datasets.values() for note in dataset.notes)]
+    if (limit := study.data.split.training_images) != profile.split.training_images:
+        notes.append(
+            f"The profile trains on {profile.split.training_images} images; for {len(study.class_names)} classes the "
+            f"limit is raised to {limit}, two for each class."
+        )
+    for reference in (study.data, *study.datasets.values()):
+        notes += _notes_on_split(datasets[reference.digest], reference.split, study.seeds)
+    return tuple(dict.fromkeys(notes))
 
 
-def _source_images(source: str | Callable[[int], Dataset], profile: Profile, options: Options) -> Dataset:
-    size = profile.network.image_size
-    if callable(source):
-        return source(size)
-    return formula.load_formula(image_size=size) if source == "formula" else _read(Path(source), size, options)
-
-
-def _read(path: Path, size: int, options: Options) -> Dataset:
-    # A new format of images is a file in `tlbench/datasets/` and a line here.
-    return folder.read_images(path, size, skip_bad=options.skip_bad)
+def _notes_on_split(dataset: Dataset, split: Split, seeds: Iterable[int]) -> list[str]:
+    notes = []
+    if split.given:
+        notes.append(
+            f"The split of {dataset.name} is the data set's own, the same for every seed, and --tlbench-split does not "
+            "move it: verdicts hold for this split, and other test images may give others."
+        )
+    splits = {split.under(seed) for seed in seeds}
+    if copies := max(dataset.duplicates_across(dataset.parts(under)) for under in splits):
+        most = " under the seed with the most" if len(splits) > 1 else ""
+        notes.append(
+            f"Test images of {dataset.name} that are, pixel by pixel, also among those it trains on: {copies}{most}."
+        )
+    return notes

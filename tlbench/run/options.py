@@ -102,10 +102,17 @@ OPTIONS = (
     ),
     Option(
         "--tlbench-data",
-        "Image folder or archive (zip, tar) with one folder for each class. Without this option, a profile that needs "
-        "Natural Images downloads the data set.",
+        "Images: a folder or archive (zip, tar) with one folder for each class, arrays (.npz), a table of labels "
+        "(.csv, .jsonl, .parquet), or Parquet files of images. Without this option, a profile that needs Natural "
+        "Images downloads the data set.",
         "path",
         metavar="PATH",
+    ),
+    Option(
+        "--tlbench-labels",
+        "Regular expression whose one group is the class in each file's name of --tlbench-data, for instance "
+        r"^(.+)_\d+\.jpg$; with a slash, it searches the path.",
+        metavar="PATTERN",
     ),
     Option(
         "--tlbench-source",
@@ -220,7 +227,8 @@ class Options:
         profile: Sizes of the study.
         network: Network in place of the profile's; None for the profile's.
         gpu: Whether to train on a GPU.
-        data: Image folder or archive; None for the profile's own images.
+        data: Image folder, archive, arrays or table; None for the profile's own images.
+        labels: Regular expression that finds the class in the name of each image of `data`; None for folders.
         source: `"photographs"`, `"imagenet"`, `"formula"`, or the path of a weights file, an image folder or an
             archive; None for the profile's own.
         weights: Published file of ImageNet weights; None for Keras' cache.
@@ -254,6 +262,7 @@ class Options:
     network: Network | None = None
     gpu: bool = False
     data: Path | None = None
+    labels: str | None = None
     source: str | None = None
     weights: Path | None = None
     skip_bad: bool = False
@@ -297,16 +306,7 @@ class Options:
             other = "--gpu: one process holds the GPU" if self.gpu else "--tlbench-reference: it shares nothing"
             msg = f"--tlbench-workers must be 1 with {other}. Received: {self.workers}"
             raise ConfigurationError(msg)
-        if self.data is not None and self.profile.images != "natural-images":
-            msg = (
-                f"The profile {self.profile.name} has its own images; use --tlbench-profile thumbnail or poster with "
-                f"--tlbench-data, or leave one of them out. Received: --tlbench-data {self.data}"
-            )
-            raise ConfigurationError(msg)
-        for name, path in (("--tlbench-data", self.data), ("--tlbench-weights", self.weights)):
-            if path is not None and not path.exists():
-                msg = f"{name} names a file or folder that is not there. Received: {path}"
-                raise ConfigurationError(msg)
+        self._check_data()
         if self.source not in {None, *SOURCES} and not Path(str(self.source)).exists():
             msg = (
                 f"--tlbench-source must be {', '.join(SOURCES)}, a weights file, or an image folder or archive. "
@@ -319,6 +319,24 @@ class Options:
                 f"add --tlbench-source imagenet. Received: {self.weights}"
             )
             raise ConfigurationError(msg)
+
+    def _check_data(self) -> None:
+        if self.data is not None and self.profile.images != "natural-images":
+            msg = (
+                f"The profile {self.profile.name} has its own images; use --tlbench-profile thumbnail or poster with "
+                f"--tlbench-data, or leave one of them out. Received: --tlbench-data {self.data}"
+            )
+            raise ConfigurationError(msg)
+        if self.labels is not None and self.data is None:
+            msg = (
+                "--tlbench-labels finds the classes of the images of --tlbench-data; give both, or leave it out. "
+                f"Received: --tlbench-labels {self.labels}"
+            )
+            raise ConfigurationError(msg)
+        for name, path in (("--tlbench-data", self.data), ("--tlbench-weights", self.weights)):
+            if path is not None and not path.exists():
+                msg = f"{name} names a file or folder that is not there. Received: {path}"
+                raise ConfigurationError(msg)
 
     @property
     def processes(self) -> int:
