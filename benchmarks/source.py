@@ -55,7 +55,7 @@ def main(images: Path, data_name: str, citation: str, licence: str, folder: Path
     parts = data.parts(SPLIT)
     provenance = {
         "name": f"photographs of {data_name}",
-        "network": str(SMALL),
+        "network": f"{SMALL.family}:{','.join(f'{name}={value}' for name, value in asdict(SMALL).items())}",
         "parameters": model.count_params(),
         "data": {
             "name": data_name,

@@ -79,7 +79,7 @@ MINIATURE = Profile(
 THUMBNAIL = Profile(
     name="thumbnail",
     images="natural-images",
-    source="formula",
+    source="photographs",
     network=SMALL,
     recipe=Recipe(learning_rate=1e-3, schedule="cosine", batch_size=32, epochs=6),
     split=Split(validation=0.1, test=0.2, training_images=800),
