@@ -118,6 +118,18 @@ def test_the_command_lists_every_family():
     assert ["mobilenet", "224", "3.2", "M", "568", "M", "ImageNet"] == mobilenet.split()
 
 
+def test_the_command_shows_the_parts_of_a_network():
+    """With layers, parameters and cuts; together, the parameters are Keras' own without a top."""
+    told = CliRunner().invoke(main, ["networks", "mobilenet:alpha=0.25,image_size=32"])
+
+    assert 0 == told.exit_code, told.output
+    rows = {line.split()[0]: line.split() for line in told.output.splitlines() if line}
+    parameters = [int(rows[part][3].replace(",", "")) for part in ("entry", "middle", "exit")]
+    own = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(32, 32, 3))
+    assert own.count_params() == sum(parameters)
+    assert f"{own.count_params():,} parameters without the head; weights: ImageNet" in told.output
+
+
 def test_a_network_is_read_from_text():
     """Names in any case; the text of a network gives the network again."""
     network = parse("MobileNet:alpha=0.25, image_size=96,batchnorm_momentum=0.9")

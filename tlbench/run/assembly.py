@@ -78,6 +78,7 @@ class Assembly:
                 for name, reference in study.datasets.items()
             },
             "network": str(study.network),
+            "parts": ", ".join(f"{part} to {end}" for part, end in study.network.flow_ends.items()),
             "transferred from": study.pretrained_name,
             "recipe": f"{study.recipe.optimizer}, learning rate {study.recipe.learning_rate:g} unless a row says "
             f"otherwise, {study.recipe.epochs} epochs, batches of {study.recipe.batch_size}, {study.recipe.precision}",

@@ -1,22 +1,37 @@
-"""The command on networks: a list of the families."""
+"""The command on networks: a list of the families, and the parts of one network."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tabulate import tabulate
 
-from tlbench.networks import applications
+from tlbench.networks import applications, flows
 from tlbench.networks.listed import FAMILIES, parse
 from tlbench.networks.xception import Xception
 
 
-@click.command("networks")
-def networks_command() -> None:
-    """List the families of networks that --tlbench-network takes, with their sizes and published weights.
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-    Parameters and multiply-adds are those of the network without its head, at 224 px.
+
+@click.command("networks")
+@click.argument("network", required=False, metavar="[FAMILY:SETTINGS]")
+def networks_command(network: str | None) -> None:
+    """List the families of networks that --tlbench-network takes, or the parts of one network.
+
+    Of the families: their sizes and published weights. Parameters and
+    multiply-adds are those of the network without its head, at 224 px.
+
+    Of a network, for instance mobilenet:alpha=0.25,image_size=96: the last
+    layer, the layers, the parameters and the cuts of each part.
     """
+    click.echo(_families() if network is None else _parts(network))
+
+
+def _families() -> str:
     rows = []
     for name in FAMILIES:
         network = parse(name)
@@ -27,8 +42,45 @@ def networks_command() -> None:
             size = (str(network.image_size), f"{parameters / 1e6:.1f} M", f"{multiply_adds / 1e6:,.0f} M")
         rows.append((name, *size, "ImageNet" if network.pretrained else ""))
     headings = ("family", "image size", "parameters", "multiply-adds", "weights")
-    click.echo(tabulate(rows, headings, colalign=("left", "right", "right", "right", "left"), disable_numparse=True))
-    click.echo("\nAn example: --tlbench-network mobilenet:alpha=0.25,image_size=96,batchnorm_momentum=0.9")
+    table = tabulate(rows, headings, colalign=("left", "right", "right", "right", "left"), disable_numparse=True)
+    return f"{table}\n\nAn example: --tlbench-network mobilenet:alpha=0.25,image_size=96,batchnorm_momentum=0.9"
+
+
+def _parts(text: str) -> str:
+    network = parse(text)
+    # A head of two labels, which is no part of the counts.
+    divided = flows.flows(network.build(2), network.flow_ends)
+    order = list(network.flow_ends.values())
+    cuts: dict[str, list[str]] = {part: [] for part in network.flow_ends}
+    part = iter(network.flow_ends)
+    current = next(part)
+    for cut, end in network.cuts.items():
+        cuts[current].append(cut)
+        if end == network.flow_ends[current]:
+            current = next(part, current)
+    rows = [
+        (name, end, str(len(divided[name])), f"{_parameters(divided[name]):,}", " ".join(cuts[name]))
+        for name, end in zip(network.flow_ends, order, strict=True)
+    ]
+    total = sum(_parameters(divided[name]) for name in network.flow_ends)
+    weights = network.pretrained.name if network.pretrained else "none published"
+    return "\n".join(
+        [
+            tabulate(
+                rows,
+                ("part", "last layer", "layers", "parameters", "cuts"),
+                colalign=("left", "left", "right", "right", "left"),
+                disable_numparse=True,
+                maxcolwidths=[None, None, None, None, 60],
+            ),
+            "",
+            f"{network}: {total:,} parameters without the head; weights: {weights}.",
+        ]
+    )
+
+
+def _parameters(layers: Iterable[Any]) -> int:
+    return sum(int(layer.count_params()) for layer in layers)
 
 
 COMMANDS = (networks_command,)
