@@ -51,6 +51,16 @@ def write_legacy(model, path, *, names=None, order=None):
                 group.create_dataset(name, data=value)
 
 
+def save(model, path):
+    """Save a network in the format of the path's ending."""
+    if path.name.endswith(".weights.h5"):
+        model.save_weights(path)
+    elif path.suffix == ".h5":
+        write_legacy(model, path)
+    else:
+        model.save(path)
+
+
 def body_of(network, model):
     return keras.Model(model.input, model.get_layer(list(network.flow_ends.values())[-1]).output)
 
@@ -83,12 +93,7 @@ def test_a_file_of_keras_is_loaded_wholly(network, ending, tmp_path):
     """Whatever the number of classes of its head, in each format."""
     source = trained(network, 7)
     path = tmp_path / f"mine{ending}"
-    if ending == ".weights.h5":
-        source.save_weights(path)
-    elif ending == ".h5":
-        write_legacy(source, path)
-    else:
-        source.save(path)
+    save(source, path)
 
     assert_loaded(network, path, source)
 
@@ -183,12 +188,7 @@ def test_a_file_of_another_size_is_refused_by_its_first_weight(ending, tmp_path)
     """With both shapes; the network keeps its weights."""
     source = trained(Pebble(filters=6), 3)
     path = tmp_path / f"other{ending}"
-    if ending == ".weights.h5":
-        source.save_weights(path)
-    elif ending == ".h5":
-        write_legacy(source, path)
-    else:
-        source.save(path)
+    save(source, path)
     model = Pebble().build(2)
     before = transfer.read(model)
 

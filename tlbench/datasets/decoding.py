@@ -24,7 +24,7 @@ from tlbench.datasets.archives import Unreadable, readable
 from tlbench.datasets.dataset import Dataset
 from tlbench.datasets.labelled import called, first, folder_of
 from tlbench.datasets.layouts import apart
-from tlbench.errors import DataError
+from tlbench.errors import ConfigurationError, DataError
 
 
 if TYPE_CHECKING:
@@ -61,6 +61,23 @@ class Request:
     image_size: int
     skip_bad: bool = False
     labels: str | None = None
+
+    def refuse_pattern(self, path: Path, instead: str) -> None:
+        """Refuse a pattern of classes in the names of files.
+
+        Args:
+            path: Path of the images.
+            instead: Place of their labels, for the message.
+
+        Raises:
+            ConfigurationError: The caller asks for classes in the names of files.
+        """
+        if self.labels is not None:
+            msg = (
+                f"--tlbench-labels finds classes in the names of files, and {path} has {instead} of labels; leave it "
+                f"out. Received: {self.labels!r}"
+            )
+            raise ConfigurationError(msg)
 
 
 class LabelledImages(Protocol):

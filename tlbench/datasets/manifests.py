@@ -16,7 +16,7 @@ from tlbench.datasets import decoding, parquet, splits
 from tlbench.datasets.archives import MEMBER_BYTES, Folder, Unreadable, file_digest
 from tlbench.datasets.dataset import PARTS
 from tlbench.datasets.labelled import Found, Layout, below, called, counted, first, folders_of, is_litter, normal
-from tlbench.errors import ConfigurationError, DataError
+from tlbench.errors import DataError
 
 
 if TYPE_CHECKING:
@@ -76,12 +76,7 @@ class Manifest:
 
     def dataset(self, request: decoding.Request) -> Dataset:
         """Read the images, see `tlbench.datasets.decoding.LabelledImages`."""
-        if request.labels is not None:
-            msg = (
-                f"--tlbench-labels finds classes in the names of files, and {self.path} has a column of labels; leave "
-                f"it out. Received: {request.labels!r}"
-            )
-            raise ConfigurationError(msg)
+        request.refuse_pattern(self.path, "a column")
         layout = _layout(self.path, self.path.name, self.rows)
         return decoding.decode(Folder(self.path.parent), layout, request)
 

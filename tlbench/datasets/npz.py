@@ -17,7 +17,7 @@ from tlbench.datasets.archives import ARCHIVE_BYTES, ARCHIVE_RATIO, file_digest,
 from tlbench.datasets.dataset import PARTS, Dataset
 from tlbench.datasets.decoding import square
 from tlbench.datasets.labelled import called
-from tlbench.errors import ConfigurationError, DataError
+from tlbench.errors import DataError
 
 
 if TYPE_CHECKING:
@@ -54,12 +54,7 @@ class Arrays:
 
     def dataset(self, request: Request) -> Dataset:
         """Read the images, see `tlbench.datasets.decoding.LabelledImages`."""
-        if request.labels is not None:
-            msg = (
-                f"--tlbench-labels finds classes in the names of files, and {self.path} has arrays of labels; leave it "
-                f"out. Received: {request.labels!r}"
-            )
-            raise ConfigurationError(msg)
+        request.refuse_pattern(self.path, "arrays")
         with readable(self.path), np.load(self.path, allow_pickle=False) as arrays:
             pairs = [pair for pair in _PAIRS if pair[1] in arrays.files and pair[2] in arrays.files]
             numbers = [number for number, _, _ in pairs]

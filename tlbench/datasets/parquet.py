@@ -23,7 +23,7 @@ from tlbench.datasets.archives import (
 )
 from tlbench.datasets.dataset import PARTS
 from tlbench.datasets.labelled import Found, Layout, called, counted, first, is_litter, normal
-from tlbench.errors import ConfigurationError, DataError
+from tlbench.errors import DataError
 
 
 if TYPE_CHECKING:
@@ -77,12 +77,7 @@ class Tables:
 
     def dataset(self, request: decoding.Request) -> Dataset:
         """Read the images, see `tlbench.datasets.decoding.LabelledImages`."""
-        if request.labels is not None:
-            msg = (
-                f"--tlbench-labels finds classes in the names of files, and {self.path} has a column of labels; leave "
-                f"it out. Received: {request.labels!r}"
-            )
-            raise ConfigurationError(msg)
+        request.refuse_pattern(self.path, "a column")
         with readable(self.path):
             layout = self._layout()
         return decoding.decode(self, layout, request)

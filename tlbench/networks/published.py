@@ -15,6 +15,8 @@ from tlbench.errors import ConfigurationError, WeightsError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import keras
     import numpy as np
 
@@ -198,9 +200,24 @@ def load_weights(
     if not head:
         arrays = arrays[: len(body.weights)] + _without_head(arrays[len(body.weights) :], classes)
     _check_shapes(target, arrays, path)
-    target.set_weights(arrays)
+    assign(target, arrays, path)
 
-    for variable, expected in zip(target.weights, arrays, strict=True):
+
+def assign(model: keras.Model, arrays: Sequence[NDArray[np.floating]], path: Path) -> None:
+    """Set all weights of a network, and make sure that they arrived.
+
+    Args:
+        model: Network whose weights have the shapes of the arrays.
+        arrays: Values in the order of the network's weights.
+        path: File of the values, for the message.
+
+    Raises:
+        WeightsError: A weight did not arrive.
+    """
+    import keras
+
+    model.set_weights(arrays)
+    for variable, expected in zip(model.weights, arrays, strict=True):
         if (keras.ops.convert_to_numpy(variable) != expected).any():
             msg = f"Weight {variable.path!r} was not loaded from {path}."
             raise WeightsError(msg)

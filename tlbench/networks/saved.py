@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from tlbench.errors import WeightsError
+from tlbench.networks import published
 
 
 if TYPE_CHECKING:
@@ -92,11 +93,7 @@ def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | Non
         _checked(path, variable, where, value) for variable, (where, value) in zip(body.weights, found, strict=True)
     ]
     _check_normalisation(path, body, arrays)
-    body.set_weights(arrays)
-    for variable, expected in zip(body.weights, arrays, strict=True):
-        if (keras.ops.convert_to_numpy(variable) != expected).any():
-            msg = f"Weight {variable.path!r} was not loaded from {path}."
-            raise WeightsError(msg)
+    published.assign(body, arrays, path)
 
 
 def _checked(path: Path, variable: Any, where: str, value: NDArray[Any] | None) -> NDArray[Any]:
