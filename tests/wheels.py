@@ -118,9 +118,9 @@ def make_project(folder, modules):
 
     Args:
         folder: Made here.
-        modules: Text by path.
+        modules: Text or bytes by path.
     """
-    for path, text in {"pyproject.toml": PROJECT, "backend.py": BACKEND, **modules}.items():
+    for path, content in {"pyproject.toml": PROJECT, "backend.py": BACKEND, **modules}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+        (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
     return folder

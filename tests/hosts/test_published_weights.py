@@ -95,8 +95,9 @@ def test_a_family_brings_its_own_published_weights(project):
 
     result.assert_outcomes(passed=1, skipped=1)  # Two seeds of two epochs decide nothing.
     result.stdout.fnmatch_lines(["*transferred from: pebbles of 5 classes"])
-    (total,) = re.findall(r"entry (\S+)", result.stdout.str())
+    (total,) = re.findall(r"entry (-?\d\S*)$", result.stdout.str(), re.MULTILINE)
     assert project.expected == pytest.approx(float(total), abs=1e-5)
+    result.stdout.no_fnmatch_line("*ImageNet*")
 
 
 def test_another_file_than_the_published_one_is_refused(project):

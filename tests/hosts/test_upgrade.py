@@ -223,7 +223,7 @@ def test_a_study_is_compared_from_every_way_of_installing(index, tmp_path, monke
 def own_modules():
     package = Path(isolation.__file__).parents[1]
     files = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return {path.relative_to(package.parent).as_posix(): path.read_text(encoding="utf-8") for path in files}
+    return {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.mark.usefixtures("index")

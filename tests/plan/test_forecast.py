@@ -218,7 +218,7 @@ def test_a_source_that_is_stored_is_not_waited_for(make_trial, make_timing):
 
 def test_the_images_that_a_task_trains_on_are_counted(make_trial, make_timing, dataset, environment):
     """By the split and the task's classes; data that are unknown or cannot be split leave a trial uncounted."""
-    assembly = Assembly(None, None, environment, {dataset.digest: dataset}, None, "a run", (), ())
+    assembly = Assembly(None, None, environment, {dataset.digest: dataset}, None, "a run", None, (), ())
     data = make_trial().data
     trials = [
         make_trial(),

@@ -75,7 +75,9 @@ def pretrained(profile: Profile, options: Options, precision: str, class_names: 
     if source == "imagenet":
         weights = published.of_network(profile.network)
         file = weights.find(options.weights)
-        return Start(ImageNet(published.md5(file)), weights.name, options.weights, notes=(imagenet.note(class_names),))
+        # A family may publish weights of its own, of other classes.
+        notes = (imagenet.note(class_names),) if "ImageNet" in weights.name else ()
+        return Start(ImageNet(published.md5(file)), weights.name, options.weights, notes=notes)
     if source == "photographs":
         own = shipped.photographs()
         return Start(SavedWeights(f"weights of {own.name}", own.sha256), own.name, own.path, notes=(own.note,))
