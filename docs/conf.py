@@ -20,7 +20,7 @@ extensions = [
     "sphinx_click",
     "tlbench_reference",
 ]
-exclude_patterns = ["_build", "_extensions", "real-images"]
+exclude_patterns = ["_build", "_extensions", "pocket", "real-images"]
 
 html_theme = "furo"
 html_title = f"tlbench {__version__}"
