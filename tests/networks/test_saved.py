@@ -109,6 +109,20 @@ def test_a_whole_model_in_the_legacy_format_is_loaded(tmp_path):
     assert_loaded(Pebble(), tmp_path / "whole.h5", source)
 
 
+def test_a_file_of_double_precision_is_loaded(tmp_path):
+    """As the nearest single-precision numbers."""
+    source = trained(Pebble(), 3)
+    write_legacy(source, tmp_path / "mine.h5")
+    with h5py.File(tmp_path / "mine.h5", "a") as file:
+        for weight in source.weights:
+            group = file[weight.path.split("/")[0]]
+            value = group[weight.path][()].astype(np.float64) + 1e-12
+            del group[weight.path]
+            group.create_dataset(weight.path, data=value)
+
+    assert_loaded(Pebble(), tmp_path / "mine.h5", source)
+
+
 def test_the_body_alone_is_enough(tmp_path):
     """A network saved without its head."""
     source = trained(Pebble(), 3)

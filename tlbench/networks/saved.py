@@ -109,7 +109,7 @@ def _checked(path: Path, variable: Any, where: str, value: NDArray[Any] | None) 
     if not np.isfinite(value).all():
         msg = f"The weights file {path} holds values that are no numbers; train it again. Received: {where!r}"
         raise WeightsError(msg)
-    return value
+    return value.astype(variable.dtype)
 
 
 def _check_normalisation(path: Path, body: keras.Model, arrays: list[NDArray[Any]]) -> None:

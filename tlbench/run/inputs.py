@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import DataReference, ImageNet, Random, SavedWeights, Trial
+from tlbench.errors import ConfigurationError
 from tlbench.networks import imagenet, published, saved, shipped
 
 
@@ -67,7 +68,7 @@ def pretrained(profile: Profile, options: Options, precision: str, class_names: 
         class_names: Classes of the images that arms train on, for a note.
 
     Raises:
-        ConfigurationError: The network has no published weights.
+        ConfigurationError: The network has no published weights, or is not that of the shipped weights.
         WeightsError: The published file is missing, cannot be downloaded, or is another one.
         DataError: The source's images cannot be read.
     """
@@ -80,9 +81,14 @@ def pretrained(profile: Profile, options: Options, precision: str, class_names: 
         return Start(ImageNet(published.md5(file)), weights.name, options.weights, notes=notes)
     if source == "photographs":
         own = shipped.photographs()
+        if not own.fit(profile.network):
+            msg = (
+                f"The photographic weights that tlbench ships are those of {own.provenance['network']}; choose that "
+                f"network, or --tlbench-source formula. Received: {profile.network}"
+            )
+            raise ConfigurationError(msg)
         return Start(SavedWeights(f"weights of {own.name}", own.sha256), own.name, own.path, notes=(own.note,))
-    if not callable(source) and source != "formula" and Path(source).suffix in saved.SUFFIXES:
-        path = Path(source)
+    if isinstance(source, str) and (path := Path(source)).suffix in saved.SUFFIXES and path.is_file():
         sha256 = saved.digest(path)
         name = f"{path.name}, SHA-256 {sha256[:12]}"
         return Start(SavedWeights(f"weights of {path.name}", sha256), name, path)
