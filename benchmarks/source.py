@@ -3,7 +3,7 @@
     python -m benchmarks.source cifar-10-30k.zip --data-name CIFAR-10 --citation "Krizhevsky 2009" --licence "unstated"
 
 The network is that of the profile `thumbnail`. The recipe is fixed here, before any image of a target was seen: that of
-the profile's own sources, in larger batches and for more epochs, since there are thirty times as many images.
+the profile's own sources, in larger batches and for more epochs, since there are four times as many images.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import click
 import keras
 
 from tlbench import DataReference, Random, Split, Trial, read_images
-from tlbench.datasets.archives import file_digest
 from tlbench.declare.profiles import SMALL, SMALL_SOURCE
 from tlbench.declare.tasks import EVERY_CLASS
-from tlbench.machine import environment
+from tlbench.machine import environment, hashes
 from tlbench.networks.shipped import FOLDER, PHOTOGRAPHS
 from tlbench.scores import metrics
 from tlbench.store.baselines import now
@@ -72,7 +71,7 @@ def main(images: Path, data_name: str, citation: str, licence: str, folder: Path
         "trained": now(),
         "environment": str(result.environment),
         "keras": keras.__version__,
-        "sha256": file_digest(path),
+        "sha256": hashes.sha256(path),
     }
     (folder / f"{PHOTOGRAPHS}.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
     click.echo(f"{path}: {provenance['accuracy']:.1%} of {len(parts.test)} test images of its own")

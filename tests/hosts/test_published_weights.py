@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 
-import h5py
 import numpy as np
 import projects
 import pytest
 
+from legacy import write_legacy
 from pebble import Pebble, randomise
 
-from tlbench.networks.published import md5
+from tlbench.machine.hashes import md5
 
 
 # The family is one file: architecture, and where its published weights are.
 FAMILY = """
 from dataclasses import dataclass
+from legacy import write_legacy
 from pebble import Pebble
 from tlbench.networks.published import Published, WeightsFile
 
@@ -50,24 +51,12 @@ def test_weights(study, trained, pytestconfig):
 """
 
 
-def write_published(model, path):
-    """Keras' legacy HDF5 format."""
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
-        for layer in model.layers:
-            group = file.create_group(layer.name)
-            names = [weight.name.encode() for weight in layer.weights]
-            group.attrs["weight_names"] = np.array(names, None if names else "S1")
-            for name, value in zip(names, layer.get_weights(), strict=True):
-                group.create_dataset(name, data=value)
-
-
 @pytest.fixture
 def project(pytester):
     """A project with the family, a profile of it, and a file of its weights."""
     model = Pebble().build(5)
     randomise(model, np.random.default_rng(0))
-    write_published(model, pytester.path / "pebble.h5")
+    write_legacy(model, pytester.path / "pebble.h5")
     pytester.makepyfile(
         pebble=projects.PEBBLE,
         family=FAMILY.replace("MD5", md5(pytester.path / "pebble.h5")),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from click.testing import CliRunner
+from legacy import write_legacy
 from pebble import Pebble
 
 from tlbench.errors import ConfigurationError, WeightsError
@@ -181,17 +182,8 @@ def test_a_network_computes_in_the_precision_that_it_is_built_with():
     assert before == keras.config.dtype_policy()
 
 
-def write_published(model, path, *, head=False):
-    """A file in Keras' legacy HDF5 format, as Keras publishes them."""
-    layers = [layer for layer in model.layers if head or layer.name != "predictions"]
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
-        for layer in layers:
-            group = file.create_group(layer.name)
-            names = [weight.path.encode() for weight in layer.weights]
-            group.attrs["weight_names"] = np.array(names, None if names else "S1")
-            for name, value in zip(names, layer.get_weights(), strict=True):
-                group.create_dataset(name, data=value)
+def without_head(layers):
+    return [layer for layer in layers if layer.name != "predictions"]
 
 
 @pytest.mark.parametrize("convolution", [False, True], ids=["no head", "a convolution as the head"])
@@ -201,7 +193,7 @@ def test_published_weights_are_loaded_wholly(convolution, tmp_path):
     published = network.pretrained
     source, target = network.build(2), network.build(3)
     path = tmp_path / published.files[convolution].name
-    write_published(source, path)
+    write_legacy(source, path, order=without_head)
     if convolution:
         with h5py.File(path, "a") as file:
             file.attrs["layer_names"] = np.array([*file.attrs["layer_names"], b"conv_preds"], "S")
@@ -223,7 +215,7 @@ def test_a_file_of_another_name_or_width_is_refused(tmp_path):
     """What fits only in part loads nothing."""
     narrow, wide = parse("mobilenet:alpha=0.25,image_size=32"), parse("mobilenet:alpha=0.5,image_size=32")
     path = tmp_path / narrow.pretrained.files[0].name
-    write_published(wide.build(2), path)
+    write_legacy(wide.build(2), path, order=without_head)
 
     with pytest.raises(WeightsError, match=r"that of a file named mobilenet_5_0_224_tf_no_top\.h5"):
         wide.pretrained.find(path)

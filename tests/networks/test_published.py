@@ -16,7 +16,8 @@ import pytest
 from pebble import randomise
 
 from tlbench.errors import ConfigurationError, WeightsError
-from tlbench.networks.published import WeightsFile, find_weights, load_weights, md5, of_network
+from tlbench.machine.hashes import md5
+from tlbench.networks.published import WeightsFile, find_weights, load_weights, of_network
 from tlbench.networks.xception import IMAGENET, Xception
 
 

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 import pytest
 
+from legacy import write_legacy
 from pebble import Pebble
 
 from tlbench.errors import WeightsError
+from tlbench.machine.hashes import md5
 from tlbench.networks import listed, saved
-from tlbench.networks.published import md5
 from tlbench.train import transfer
 
 
@@ -34,21 +35,6 @@ def trained(network, classes, seed=0):
     generator = np.random.default_rng(seed)
     model.set_weights([generator.uniform(0.5, 1.5, value.shape).astype(np.float32) for value in model.get_weights()])
     return model
-
-
-def write_legacy(model, path, *, names=None, order=None):
-    """A file in Keras' legacy format, whose layers may have other names and stand in another order."""
-    layers = list(model.layers)
-    with h5py.File(path, "w") as file:
-        named = {layer.name: (names or {}).get(layer.name, layer.name) for layer in layers}
-        ordered = layers if order is None else order(layers)
-        file.attrs["layer_names"] = [named[layer.name].encode() for layer in ordered]
-        for layer in ordered:
-            group = file.create_group(named[layer.name])
-            weights = [weight.path.encode() for weight in layer.weights]
-            group.attrs["weight_names"] = np.array(weights, None if weights else "S1")
-            for name, value in zip(weights, layer.get_weights(), strict=True):
-                group.create_dataset(name, data=value)
 
 
 def save(model, path):

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from tlbench.datasets import kinds
 from tlbench.errors import DataError
+from tlbench.machine import hashes
 
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ ARCHIVE_BYTES = 1024**3
 
 
 ARCHIVE_RATIO = 100
-
-# Files of up to so many bytes are hashed in one piece.
-_SMALL = 1024**2
-
 
 # What zipfile, tarfile and what they unpack with raise for bytes that are no whole archive.
 DAMAGE = (
@@ -86,7 +83,7 @@ class Folder:
         sha256 = hashlib.sha256()
         listing = self.listing()
         for name in sorted(listing.files):
-            sha256.update(os.fsencode(f"{name}\0{file_digest(self.path / name)}\0"))
+            sha256.update(os.fsencode(f"{name}\0{hashes.sha256(self.path / name)}\0"))
         sha256.update(os.fsencode("\0".join(sorted(listing.folders))))
         return sha256.hexdigest()
 
@@ -145,7 +142,7 @@ class Zip:
 
     def digest(self) -> str:
         """SHA-256 of all names and contents, as hexadecimal digits."""
-        return file_digest(self.path)
+        return hashes.sha256(self.path)
 
     def listing(self) -> Listing:
         """List all files and folders; nothing is unpacked.
@@ -197,7 +194,7 @@ class Tar:
 
     def digest(self) -> str:
         """SHA-256 of all names and contents, as hexadecimal digits."""
-        return file_digest(self.path)
+        return hashes.sha256(self.path)
 
     def listing(self) -> Listing:
         """List all files and folders; nothing is unpacked.
@@ -319,12 +316,3 @@ def _refused(archive: Path, member: str, why: str) -> DataError:
         f"trust it, unpack it and give the folder. Received: {member!r}"
     )
     return DataError(msg)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        # The buffer of `file_digest` is larger than most images.
-        if os.fstat(file.fileno()).st_size <= _SMALL:
-            return hashlib.sha256(file.read()).hexdigest()
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,10 +13,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tlbench.datasets import decoding, parquet, splits
-from tlbench.datasets.archives import MEMBER_BYTES, Folder, Unreadable, file_digest
+from tlbench.datasets.archives import MEMBER_BYTES, Folder, Unreadable
 from tlbench.datasets.dataset import PARTS
 from tlbench.datasets.labelled import Found, Layout, below, called, counted, first, folders_of, is_litter, normal
 from tlbench.errors import DataError
+from tlbench.machine import hashes
 
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ class Manifest:
 
     def digest(self) -> str:
         """SHA-256 of the table and of the images that it names, as hexadecimal digits."""
-        sha256 = hashlib.sha256(file_digest(self.path).encode())
+        sha256 = hashlib.sha256(hashes.sha256(self.path).encode())
         for file in sorted({row.file for row in self.rows}):
-            sha256.update(file_digest(self.path.parent / file).encode())
+            sha256.update(hashes.sha256(self.path.parent / file).encode())
         return sha256.hexdigest()
 
     def dataset(self, request: decoding.Request) -> Dataset:

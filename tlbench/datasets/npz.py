@@ -13,11 +13,12 @@ import numpy as np
 
 from PIL import Image
 
-from tlbench.datasets.archives import ARCHIVE_BYTES, ARCHIVE_RATIO, file_digest, readable
+from tlbench.datasets.archives import ARCHIVE_BYTES, ARCHIVE_RATIO, readable
 from tlbench.datasets.dataset import PARTS, Dataset
 from tlbench.datasets.decoding import square
 from tlbench.datasets.labelled import called
 from tlbench.errors import DataError
+from tlbench.machine import hashes
 
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Arrays:
 
     def digest(self) -> str:
         """SHA-256 of the file, as hexadecimal digits."""
-        return file_digest(self.path)
+        return hashes.sha256(self.path)
 
     def dataset(self, request: Request) -> Dataset:
         """Read the images, see `tlbench.datasets.decoding.LabelledImages`."""

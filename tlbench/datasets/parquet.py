@@ -18,12 +18,12 @@ from tlbench.datasets.archives import (
     MEMBER_BYTES,
     Folder,
     Unreadable,
-    file_digest,
     readable,
 )
 from tlbench.datasets.dataset import PARTS
 from tlbench.datasets.labelled import Found, Layout, called, counted, first, is_litter, normal
 from tlbench.errors import DataError
+from tlbench.machine import hashes
 
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Tables:
         """SHA-256 of all files, as hexadecimal digits."""
         sha256 = hashlib.sha256()
         for file in self.files:
-            sha256.update(f"{file}\0{file_digest(self.path / file)}\0".encode())
+            sha256.update(f"{file}\0{hashes.sha256(self.path / file)}\0".encode())
         return sha256.hexdigest()
 
     def dataset(self, request: decoding.Request) -> Dataset:

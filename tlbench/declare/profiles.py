@@ -88,8 +88,8 @@ THUMBNAIL = Profile(
 )
 
 # Published ImageNet weights that two cores can use: 0.2 million parameters. With Keras' momentum of 0.99, the 100 steps
-# of a trial would not forget BatchNorm's first statistics. Four seeds of 4 epochs rather than three of 6, which take as
-# long: by the noise of an earlier run of two seeds, four decide about half the difference that three do.
+# of a trial would not forget BatchNorm's first statistics. Four seeds of 4 epochs rather than three of 6, which are
+# more steps: by the noise of an earlier run of two seeds, four decide about half the difference that three do.
 POCKET = Profile(
     name="pocket",
     images="natural-images",

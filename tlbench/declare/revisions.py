@@ -57,10 +57,10 @@ TRAINER = Revision(
 LOADER = Revision("loader", 1, ("datasets/dataset.py", "declare/tasks.py"))
 
 # Part of the digests of trials that start from ImageNet's weights, and of those that start from such a trial.
-IMAGENET = Revision("imagenet", 1, ("networks/published.py",))
+IMAGENET = Revision("imagenet", 1, ("networks/published.py", "machine/hashes.py"))
 
 # Likewise for trials that start from a file of the user, or from weights that tlbench ships.
-SAVED = Revision("saved", 1, ("networks/saved.py",))
+SAVED = Revision("saved", 1, ("networks/saved.py", "networks/published.py", "machine/hashes.py"))
 
 # Not part of digests, which both paths share: results of the reference path are in a folder of each revision.
 REFERENCE = Revision("reference", 1, ("train/reference.py",))

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.errors import ConfigurationError
-from tlbench.networks.published import Published, WeightsFile
+from tlbench.networks.published import IMAGENET, Published, WeightsFile
 
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Application:
         for published in _table()["weights"][self.function]:
             if dict(published["arguments"]) == {**dict(published["defaults"]), **dict(self.arguments)}:
                 return Published(
-                    name="ImageNet (Keras' published weights)",
+                    name=IMAGENET,
                     url=published["url"],
                     files=tuple(WeightsFile(**file) for file in published["files"]),
                     classes=1000,

@@ -40,8 +40,8 @@ def shared(class_names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     Returns:
         ImageNet's names by class; classes without any are left out.
     """
-    found = {name: tuple(known for known in classes() if _ends_in(_words(known), _words(name))) for name in class_names}
-    return {name: names for name, names in found.items() if names}
+    found = {name: _by_ending().get(_words(name), ()) for name in class_names}
+    return {name: tuple(names) for name, names in found.items() if names}
 
 
 def note(class_names: Iterable[str]) -> str:
@@ -60,9 +60,16 @@ def note(class_names: Iterable[str]) -> str:
     return f"{beginning}; by name, these classes of the images are among them: {', '.join(found)}."
 
 
-def _words(name: str) -> list[str]:
-    return [word.removesuffix("s") for word in re.findall(r"[a-z0-9]+", name.lower())]
+@cache
+def _by_ending() -> dict[tuple[str, ...], list[str]]:
+    """ImageNet's names by each of the sequences of words that they end in."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name in classes():
+        words = _words(name)
+        for start in range(len(words)):
+            found.setdefault(words[start:], []).append(name)
+    return found
 
 
-def _ends_in(words: list[str], end: list[str]) -> bool:
-    return bool(end) and words[-len(end) :] == end
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(word.removesuffix("s") for word in re.findall(r"[a-z0-9]+", name.lower()))

@@ -5,13 +5,12 @@ A network that has published weights names them in a property `pretrained`.
 
 from __future__ import annotations
 
-import hashlib
-
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlbench.errors import ConfigurationError, WeightsError
+from tlbench.machine import hashes
 
 
 if TYPE_CHECKING:
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from numpy.typing import NDArray
+
+
+# Name of the weights that Keras publishes of its own networks, trained on ImageNet's 1,000 classes.
+IMAGENET = "ImageNet (Keras' published weights)"
 
 
 @dataclass(frozen=True)
@@ -100,19 +103,10 @@ def of_network(network: object) -> Published:
     return published
 
 
-def md5(path: Path) -> str:
-    """MD5 of a file, as hexadecimal digits; most published files have no other hash."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
 def _is(path: Path, published: WeightsFile) -> bool:
     if published.hash is None:
         return path.name == published.name
-    if len(published.hash) == 32:
-        return md5(path) == published.hash
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == published.hash
+    return published.hash == (hashes.md5(path) if len(published.hash) == 32 else hashes.sha256(path))
 
 
 def find_weights(
@@ -145,7 +139,7 @@ def find_weights(
         kind = "SHA-256" if any(file.hash and len(file.hash) > 32 for file in published) else "MD5"
         msg = (
             f"The weights file {path} is not as published: its {kind} should be {' or '.join(expected)}; download "
-            f"{url}{published[0].name} again. Received: {md5(path)}"
+            f"{url}{published[0].name} again. Received: {hashes.md5(path)}"
         )
         raise WeightsError(msg)
     return path
@@ -249,13 +243,27 @@ def _check_shapes(model: keras.Model, arrays: list[NDArray[np.floating]], path: 
             raise WeightsError(msg)
 
 
+def legacy_layers(group: Any) -> dict[str, list[NDArray[np.floating]]]:
+    """The weights of each layer by its name, in the order of a file.
+
+    Args:
+        group: Group of an open file in Keras' legacy HDF5 format.
+    """
+    names = [text(name) for name in group.attrs["layer_names"]]
+    return {name: [group[name][weight][()] for weight in group[name].attrs["weight_names"]] for name in names}
+
+
+def text(attribute: Any) -> str:
+    """An attribute of an HDF5 file as text, whether the file has text or bytes."""
+    return attribute.decode() if isinstance(attribute, bytes) else str(attribute)
+
+
 def _arrays(path: Path) -> list[NDArray[np.floating]]:
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
-            groups = [file[name] for name in file.attrs["layer_names"]]
-            arrays = [group[name][()] for group in groups for name in group.attrs["weight_names"]]
+            arrays = [array for arrays in legacy_layers(file).values() for array in arrays]
     except (OSError, KeyError, TypeError) as error:
         msg = f"The weights file {path} is not in Keras' legacy HDF5 format, or is damaged. Received: {error}"
         raise WeightsError(msg) from error

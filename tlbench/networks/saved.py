@@ -7,7 +7,6 @@ The head is left out.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tempfile
 import zipfile
@@ -19,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from tlbench.errors import WeightsError
+from tlbench.machine import hashes
 from tlbench.networks import published
 
 
@@ -55,12 +55,6 @@ class _Stored:
     ordered: bool
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | None = None) -> None:
     """Load the weights of a file into the body of a network.
 
@@ -80,7 +74,7 @@ def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | Non
     if path is None or not path.is_file():
         msg = f"The file of the weights to start from is not there; give its path to --tlbench-source. Received: {path}"
         raise WeightsError(msg)
-    if sha256 is not None and (received := digest(path)) != sha256:
+    if sha256 is not None and (received := hashes.sha256(path)) != sha256:
         msg = (
             f"The weights file {path} changed while it was in use: its SHA-256 was {sha256}; start the run again. "
             f"Received: {received}"
@@ -209,8 +203,7 @@ def _stored(file: Any) -> _Stored:
     if "model_weights" in file:  # A whole model in the legacy format.
         file = file["model_weights"]
     if "layer_names" in file.attrs:
-        names = [_text(name) for name in file.attrs["layer_names"]]
-        layers = {name: [file[name][weight][()] for weight in file[name].attrs["weight_names"]] for name in names}
+        layers = published.legacy_layers(file)
         return _Stored(layers, {name: name for name, values in layers.items() if values}, ordered=True)
 
     layers, named = {}, list[tuple[str, str]]()
@@ -223,12 +216,8 @@ def _stored(file: Any) -> _Stored:
             layer = "/".join(parts)
             layers[layer] = [group[key][()] for key in sorted(group, key=int)]
             if "name" in group.attrs:
-                named.append((_text(group.attrs["name"]), layer))
+                named.append((published.text(group.attrs["name"]), layer))
 
     file.visititems(visit)
     counts = [name for name, _ in named]
     return _Stored(layers, {name: layer for name, layer in named if counts.count(name) == 1}, ordered=False)
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.errors import ConfigurationError
+from tlbench.networks import published
 from tlbench.networks.published import Published, WeightsFile
 
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 # Hashes as in `keras.applications.xception`.
 IMAGENET = Published(
-    name="ImageNet (Keras' published weights)",
+    name=published.IMAGENET,
     url="https://storage.googleapis.com/tensorflow/keras-applications/xception/",
     files=(
         WeightsFile(

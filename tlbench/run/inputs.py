@@ -10,6 +10,7 @@ from tlbench.datasets import folder, formula, miniature, natural_images
 from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import DataReference, ImageNet, Random, SavedWeights, Trial
 from tlbench.errors import ConfigurationError
+from tlbench.machine import hashes
 from tlbench.networks import imagenet, published, saved, shipped
 
 
@@ -77,8 +78,8 @@ def pretrained(profile: Profile, options: Options, precision: str, class_names: 
         weights = published.of_network(profile.network)
         file = weights.find(options.weights)
         # A family may publish weights of its own, of other classes.
-        notes = (imagenet.note(class_names),) if "ImageNet" in weights.name else ()
-        return Start(ImageNet(published.md5(file)), weights.name, options.weights, notes=notes)
+        notes = (imagenet.note(class_names),) if weights.name == published.IMAGENET else ()
+        return Start(ImageNet(hashes.md5(file)), weights.name, options.weights, notes=notes)
     if source == "photographs":
         own = shipped.photographs()
         if not own.fit(profile.network):
@@ -89,7 +90,7 @@ def pretrained(profile: Profile, options: Options, precision: str, class_names: 
             raise ConfigurationError(msg)
         return Start(SavedWeights(f"weights of {own.name}", own.sha256), own.name, own.path, notes=(own.note,))
     if isinstance(source, str) and (path := Path(source)).suffix in saved.SUFFIXES and path.is_file():
-        sha256 = saved.digest(path)
+        sha256 = hashes.sha256(path)
         name = f"{path.name}, SHA-256 {sha256[:12]}"
         return Start(SavedWeights(f"weights of {path.name}", sha256), name, path)
 

@@ -389,7 +389,6 @@ def read(
         ConfigurationError: A value is malformed, contradicts another, or names a missing file, profile or network.
     """
     from tlbench.declare.profiles import PROFILES
-    from tlbench.networks import listed
     from tlbench.store import baselines
 
     values = {option.field: option.convert(given[option.ini], base(option)) for option in OPTIONS}
@@ -400,6 +399,8 @@ def read(
         raise ConfigurationError(msg)
     profile = known[name]
     if values["network"] is not None:
+        from tlbench.networks import listed
+
         values["network"] = listed.parse(values["network"], networks)
     if values["source"] not in {None, *SOURCES}:
         values["source"] = str(base(option("--tlbench-source")) / Path(values["source"]).expanduser())

@@ -8,7 +8,7 @@ import click
 
 from tabulate import tabulate
 
-from tlbench.networks import applications, flows
+from tlbench.networks import applications, flows, parts
 from tlbench.networks.listed import FAMILIES, parse
 from tlbench.networks.xception import Xception
 
@@ -50,18 +50,11 @@ def _parts(text: str) -> str:
     network = parse(text)
     # A head of two labels, which is no part of the counts.
     divided = flows.flows(network.build(2), network.flow_ends)
-    order = list(network.flow_ends.values())
-    cuts: dict[str, list[str]] = {part: [] for part in network.flow_ends}
-    part = iter(network.flow_ends)
-    current = next(part)
-    for cut, end in network.cuts.items():
-        cuts[current].append(cut)
-        if end == network.flow_ends[current]:
-            current = next(part, current)
-    rows = [
-        (name, end, str(len(divided[name])), f"{_parameters(divided[name]):,}", " ".join(cuts[name]))
-        for name, end in zip(network.flow_ends, order, strict=True)
-    ]
+    rows = []
+    for name, end in network.flow_ends.items():
+        within = parts.pieces(network, [name])
+        cuts = " ".join(cut for cut in parts.cuts(network) if cut in within)
+        rows.append((name, end, str(len(divided[name])), f"{_parameters(divided[name]):,}", cuts))
     total = sum(_parameters(divided[name]) for name in network.flow_ends)
     weights = network.pretrained.name if network.pretrained else "none published"
     return "\n".join(
