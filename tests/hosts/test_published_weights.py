@@ -17,7 +17,6 @@ from tlbench.machine.hashes import md5
 # The family is one file: architecture, and where its published weights are.
 FAMILY = """
 from dataclasses import dataclass
-from legacy import write_legacy
 from pebble import Pebble
 from tlbench.networks.published import Published, WeightsFile
 
