@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from tlbench.scores.extras import BATCH_STATISTICS, VALIDATION
 from tlbench.store.results import Result
 
 
@@ -43,8 +44,8 @@ class StubTrainer:
             labels=labels,
             probabilities=probabilities(len(labels)),
             validation_labels=labels[:5],
-            validation_probabilities=probabilities(epochs, 5),
-            batch_statistics_probabilities=probabilities(len(labels)),
+            validation_probabilities=probabilities(epochs, 5) if VALIDATION in trial.extras else None,
+            batch_statistics_probabilities=probabilities(len(labels)) if BATCH_STATISTICS in trial.extras else None,
             training_loss=(0.5,) * epochs,
             training_accuracy=(0.5,) * epochs,
             epoch_seconds=(0.25,) * epochs,

@@ -33,6 +33,7 @@ DECLARED = (*revisions.REVISIONS, Revision("xception", Xception.REVISION, ("netw
 # environments stand in digests and keys themselves.
 ELSEWHERE = {
     *(
+        "scores/extras.py",
         "scores/listed.py",
         "scores/metrics.py",
         "store/results.py",

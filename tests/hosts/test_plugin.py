@@ -144,6 +144,34 @@ def test_a_test_may_ask_for_results_of_its_own(project):
     project.runpytest().assert_outcomes(passed=1)
 
 
+def test_a_test_gets_the_results_of_planned_trials_with_all_predictions(project):
+    """Each is trained once, though the claim by itself needs no validation."""
+    project.makepyfile(
+        test_study="""
+        import pytest
+        from tlbench import score
+
+        def learns(study):
+            return score(study.random("mine")).is_positive()
+
+        @pytest.mark.tlbench_claim(declare=learns)
+        def test_learns(verdict):
+            assert verdict.supported, verdict
+
+        def test_curve(study, trained):
+            result = trained(study.random("mine").trial(0))
+
+            assert study.recipe.epochs == len(result.validation_accuracy)
+            assert "batch_statistics_accuracy" in result.scores
+        """
+    )
+
+    result = project.runpytest("--tlbench-seeds", "2")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["Trained 2 trials in *"])
+
+
 def test_a_project_without_claims_is_left_alone(pytester):
     """No store, no images, no report: a line in the header is all."""
     pytester.makepyfile("def test_one(): pass")

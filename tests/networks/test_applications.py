@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import applications
 import h5py
@@ -35,7 +36,7 @@ EVERY = [
     )
     for function in FAMILIES
 ]
-MODULES = {"tf": "mobilenet", "caffe": "vgg16", "torch": "densenet", "": None}
+MODULES = {"tf": "mobilenet", "caffe": "vgg16", "torch": "densenet", "": None, "torch, times 255": None}
 
 
 def small(function, **settings):
@@ -69,7 +70,9 @@ def test_a_family_is_that_of_keras(function, images):
     pixels = images[:, : network.image_size, : network.image_size]
     module = MODULES[FAMILIES[function].scaling]
     prepared = pixels.astype(np.float32)
-    if module is not None:
+    if FAMILIES[function].scaling == "torch, times 255":  # As Keras does with the published weights, see below.
+        prepared = 255 * keras.applications.densenet.preprocess_input(prepared)
+    elif module is not None:
         prepared = getattr(keras.applications, module).preprocess_input(prepared)
 
     expected, features = own.predict(prepared, verbose=0), body.predict(pixels, verbose=0)
@@ -211,6 +214,49 @@ def test_published_weights_are_loaded_wholly(convolution, tmp_path):
     assert np.array_equal(head, target.get_layer("predictions").get_weights()[0])
 
 
+@pytest.fixture
+def efficientnet(tmp_path):
+    """A file of EfficientNetB0 as Keras publishes it, deviations in place of variances, and the weights in it."""
+    model = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
+    weights = model.get_weights()
+    weights[:2] = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    model.set_weights(weights)
+    write_legacy(model, tmp_path / "efficientnetb0_notop.h5")
+    return tmp_path / "efficientnetb0_notop.h5", weights
+
+
+def test_efficientnets_normalise_as_keras_does_with_their_published_weights(efficientnet, images, monkeypatch):
+    """Keras divides by the deviations where it has fetched the file itself, the network here always."""
+    path, _ = efficientnet
+    module = sys.modules["keras.src.applications.efficientnet"]
+    monkeypatch.setattr(module.file_utils, "get_file", lambda *_, **__: path)
+    own = keras.applications.EfficientNetB0(include_top=False, weights="imagenet", input_shape=(32, 32, 3))
+    network = parse("efficientnetb0:image_size=32")
+    model = network.build(4)
+
+    network.pretrained.load(model, path)
+
+    pixels = images[:, :32, :32]
+    # The first convolution is linear in the images; later on, untrained weights leave little of their differences.
+    expected, received = (
+        keras.Model(each.input, each.get_layer("stem_conv").output).predict(pixels.astype(dtype), verbose=0)
+        for each, dtype in ((own, np.float32), (model, np.uint8))
+    )
+    assert np.abs(expected - received).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_other_statistics_than_the_published_ones_are_refused(efficientnet, tmp_path):
+    """They would have no effect."""
+    _, weights = efficientnet
+    other = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
+    other.set_weights([np.float32([0.5, 0.5, 0.5]), *weights[1:]])
+    write_legacy(other, tmp_path / "other.h5")
+    network = parse("efficientnetb0:image_size=32")
+
+    with pytest.raises(WeightsError, match="holds statistics of a Normalization layer"):
+        network.pretrained.load(network.build(4), tmp_path / "other.h5")
+
+
 def test_a_file_of_another_name_or_width_is_refused(tmp_path):
     """What fits only in part loads nothing."""
     narrow, wide = parse("mobilenet:alpha=0.25,image_size=32"), parse("mobilenet:alpha=0.5,image_size=32")
@@ -224,9 +270,8 @@ def test_a_file_of_another_name_or_width_is_refused(tmp_path):
 
 
 def test_an_architecture_without_published_weights_has_none():
-    """An alpha of one's own, and EfficientNets, whose published weights need a step that Keras leaves out otherwise."""
+    """An alpha of one's own."""
     assert parse("mobilenet:alpha=0.3").pretrained is None
-    assert parse("efficientnetb0").pretrained is None
     assert parse("vgg16").pretrained.files[0].hash
 
 

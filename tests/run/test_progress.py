@@ -38,7 +38,7 @@ def test_epochs_are_counted(progress, make_trial, lines):
     progress.trial_started(make_trial())
     progress.epoch_ended(make_trial(), 1, 0.613)
 
-    assert ("trial 1/2, epoch 1/2, 61.3% [an arm, seed 0]", True) == lines[-1]
+    assert ("trial 1/2, epoch 1/2, training 61.3% [an arm, seed 0]", True) == lines[-1]
 
 
 def test_the_time_left_is_that_of_like_trials(progress, make_trial, make_result, lines):

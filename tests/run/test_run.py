@@ -12,16 +12,19 @@ import pytest
 from pebble import Pebble
 
 from tlbench.datasets.dataset import Dataset, Split
-from tlbench.declare.claims import score
+from tlbench.declare.claims import Reading, score, validation_accuracy
 from tlbench.declare.profiles import Profile
 from tlbench.declare.tasks import Task
 from tlbench.declare.trials import Recipe
 from tlbench.errors import ConfigurationError
 from tlbench.judge.comparison import FailOn
+from tlbench.report.figures import Curves
 from tlbench.report.tables import Column, Row, Table
 from tlbench.run.commands import Command
 from tlbench.run.options import Options
 from tlbench.run.run import Run
+from tlbench.scores.extras import ALL_EXTRAS, BATCH_STATISTICS, NO_EXTRAS, VALIDATION
+from tlbench.scores.listed import BATCH_STATISTICS_ACCURACY
 
 
 def colours(size):
@@ -74,6 +77,56 @@ def test_a_plan_has_each_trial_once(tmp_path):
     assert 4 == len(run.plan(rates(run)))
     assert run.trials == run.missing
     assert None is run.trained
+
+
+def extras_by_arm(run):
+    """The extra predictions of the planned trials, by label of the arm."""
+    return {run.labels.first(trial).partition(",")[0]: trial.extras for trial in run.trials}
+
+
+def test_extra_predictions_are_made_where_a_declaration_reads_them(tmp_path):
+    """A claim or a table about accuracy reads none, a figure of curves and a claim about epochs validate."""
+    run = start(tmp_path)
+    plain, curved, read = (run.study.random(name, recipe=replace(RECIPE, epochs=n)) for n, name in enumerate("abc", 2))
+    claim = score(plain).beats(score(read, validation_accuracy(1))).named("test_epochs", "About epochs.")
+    lagging = score(plain, BATCH_STATISTICS_ACCURACY)
+    columns = (Column("accuracy"), Column("re-estimated"))
+    table = Table("T", "a table", "arm", columns, (Row("a", {"accuracy": score(plain), "re-estimated": lagging}),))
+
+    run.plan([*rates(run), claim, table, Curves("F", "curves", curved, read)])
+
+    validated, restated = frozenset({VALIDATION}), frozenset({BATCH_STATISTICS})
+    expected = {"fast": NO_EXTRAS, "slow": NO_EXTRAS, "a": restated, "b": validated, "c": validated}
+    assert expected == extras_by_arm(run)
+
+
+def test_all_extra_predictions_are_made_for_a_reading_or_a_figure_that_may_read_them(tmp_path):
+    """Somebody else's code, and trials that a test asks for itself."""
+    run = start(tmp_path)
+    arm, other = run.study.random("an arm"), run.study.random("another", recipe=replace(RECIPE, epochs=2))
+    own = Reading("own", lambda scored: scored.validation_accuracy[0])
+    claim = score(arm, own).is_positive().named("test_own", "A reading of one's own.")
+
+    run.plan([claim])
+
+    assert {"an arm": ALL_EXTRAS} == extras_by_arm(run)
+    assert ALL_EXTRAS == run.result(other.trial(0)).extras
+    run.close()
+
+
+def test_a_later_plan_may_ask_for_more(tmp_path):
+    """The result is then trained again, with the extra predictions."""
+    run = start(tmp_path)
+    arm = run.study.random("fast")
+    run.plan([score(arm).is_positive().named("test_positive", "Something is learned.")])
+    before = run.result(arm.trial(0))
+
+    run.plan([Curves("F", "curves", arm, arm)])
+    after = run.result(arm.trial(0))
+    run.close()
+
+    assert (NO_EXTRAS, frozenset({VALIDATION})) == (before.extras, after.extras)
+    np.testing.assert_array_equal(before.probabilities, after.probabilities)
 
 
 def test_a_run_trains_judges_and_reports(finished):

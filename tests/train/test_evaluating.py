@@ -142,7 +142,7 @@ def test_the_trial_of_an_evaluation_is_trained_first(make_runner, trial, evaluat
     runner.train_all([evaluation])
 
     assert ([trial], [evaluation]) == (log.trained, log.evaluated)
-    assert trial in store
+    assert evaluation.source in store
     assert evaluation in store
 
 

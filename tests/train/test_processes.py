@@ -84,7 +84,7 @@ def test_a_plan_is_trained_with_sources_first(run, make_trial, dataset):
 
     run.runner.train_all([dependent, *others])
 
-    assert all(trial in run.store for trial in (source, dependent, *others))
+    assert all(trial in run.store for trial in (dependent.source, dependent, *others))
     assert [] == run.warnings
     events = run.log.events
     assert events.index(("ended", 0)) < events.index(("started", 2))

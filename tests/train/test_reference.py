@@ -126,4 +126,4 @@ def test_epochs_are_told_as_they_end(reference, make_trial, dataset):
 
     result, _ = reference.train(make_trial(), dataset, None, lambda *epoch: told.append(epoch))
 
-    assert list(enumerate(result.validation_accuracy, start=1)) == told
+    assert list(enumerate(result.training_accuracy, start=1)) == told

@@ -275,7 +275,7 @@ def test_epochs_are_told_as_they_end(trainer, make_trial, dataset):
 
     result, _ = trainer.train(make_trial(), dataset, None, lambda *epoch: told.append(epoch))
 
-    assert list(enumerate(result.validation_accuracy, start=1)) == told
+    assert list(enumerate(result.training_accuracy, start=1)) == told
 
 
 def test_training_leaves_batchnorm_statistics_as_they_were_after_training(trainer, make_trial, dataset):

@@ -6,15 +6,11 @@ import math
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.declare.evaluations import Evaluation, evaluations_of
-from tlbench.scores.listed import (
-    ACCURACY,
-    Metric,
-    Scored,
-    Unit,
-)
+from tlbench.scores.extras import ALL_EXTRAS, NO_EXTRAS, VALIDATION
+from tlbench.scores.listed import ACCURACY, Metric, Scored, Unit
 
 
 if TYPE_CHECKING:
@@ -33,12 +29,14 @@ class Reading:
         of: Function that computes the number from a result; a function of a module or a `functools.partial` of one.
         unit: Unit of the number. `"percent"` is a share from 0 to 1, whose differences are shown in points.
         highest: Highest possible value; None where there is none.
+        extras: Extra predictions that the function reads, see `tlbench.scores.extras`; all unless given.
     """
 
     name: str
     of: Callable[[Scored], float]
     unit: Unit = "number"
     highest: float | None = None
+    extras: frozenset[str] = ALL_EXTRAS
 
     def value(self, scored: Scored) -> float:
         """Value for a trial."""
@@ -54,12 +52,12 @@ def _f1_lead(result: Scored, *, label: str) -> float:
 
 
 def _validation_accuracy(result: Scored, *, epoch: int) -> float:
-    if not result.validation_accuracy:  # An evaluation has no history.
+    if not result.validation_accuracy:  # An evaluation has no history, and not every trial validates.
         return math.nan
     return result.validation_accuracy[epoch - 1 if epoch > 0 else epoch]
 
 
-_share = partial(Reading, unit="percent", highest=1.0)
+_share = partial(Reading, unit="percent", highest=1.0, extras=NO_EXTRAS)
 
 
 def f1(label: str) -> Reading:
@@ -75,7 +73,7 @@ def f1_lead(label: str) -> Reading:
 def validation_accuracy(epoch: int) -> Reading:
     """Validation accuracy after an epoch, counted from 1, or from the last with -1."""
     name = "validation accuracy after the last epoch" if epoch == -1 else f"validation accuracy after epoch {epoch}"
-    return _share(name, partial(_validation_accuracy, epoch=epoch))
+    return _share(name, partial(_validation_accuracy, epoch=epoch), extras=frozenset({VALIDATION}))
 
 
 @dataclass(frozen=True)
@@ -115,6 +113,11 @@ class Term:
         """The trial, or the evaluation of the trial, that is scored."""
         trial = self.arm.trial(seed)
         return trial if self.images is None else Evaluation(trial, self.images)
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """Extra predictions of the trials that the score is computed from."""
+        return self.metric.extras
 
     def value(self, result: Callable[[Work], Scored], seed: int) -> float:
         """Weighted score for one seed; NaN where the trial diverged or lacks the score."""
@@ -247,6 +250,9 @@ class Claim:
         name: Name in reports.
         statement: The claim in a sentence.
     """
+
+    # Beside those of the quantities' metrics.
+    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     left: Quantity
     right: Quantity

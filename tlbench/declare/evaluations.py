@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from tlbench.declare import revisions, tasks
 from tlbench.declare.trials import Trial, as_json
 from tlbench.errors import DataError
+from tlbench.scores.extras import NO_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -136,13 +137,16 @@ class Evaluation:
         images: Images that the network predicts.
     """
 
+    # An evaluation predicts its images once.
+    extras: ClassVar[frozenset[str]] = NO_EXTRAS
+
     trial: Trial
     images: Images
 
     @property
     def source(self) -> Trial:
         """The trial: an evaluation needs its weights, as a trial needs those of its source."""
-        return self.trial
+        return self.trial.with_extras(NO_EXTRAS)
 
     @property
     def data(self) -> DataReference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from tlbench.declare import revisions
 from tlbench.errors import ConfigurationError
 from tlbench.networks import parts
+from tlbench.scores.extras import ALL_EXTRAS, NO_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -170,6 +172,8 @@ class Trial:
         seed: Seeds fresh weights, the order of the images, and the split where each seed draws a split.
         transferred: Names of the parts and cuts whose weights are copied from the source; the others are drawn anew.
             None for all parts.
+        extras: Extra predictions that the result must have, see `tlbench.scores.extras`. They move no weight, and are
+            no part of the digest: trials that differ here alone are equal.
     """
 
     data: DataReference
@@ -180,6 +184,7 @@ class Trial:
     recipe: Recipe
     seed: int
     transferred: frozenset[str] | None = field(default=None, metadata={ADDED: True})
+    extras: frozenset[str] = field(default=ALL_EXTRAS, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # Trials that mean the same are the same, however their parts and cuts are spelled.
@@ -202,8 +207,16 @@ class Trial:
 
     @property
     def source(self) -> Trial | None:
-        """The trial whose weights this one starts from, if it starts from one."""
-        return self.initialisation if isinstance(self.initialisation, Trial) else None
+        """The trial whose weights this one starts from, if it starts from one; its weights are enough."""
+        return self.initialisation.with_extras(NO_EXTRAS) if isinstance(self.initialisation, Trial) else None
+
+    def with_extras(self, extras: frozenset[str]) -> Trial:
+        """The same trial, whose result must have these extra predictions."""
+        if extras == self.extras:
+            return self
+        same = copy.copy(self)  # Digests that are known stay known.
+        object.__setattr__(same, "extras", extras)
+        return same
 
     @cached_property
     def digest(self) -> str:

@@ -209,6 +209,8 @@ class Plugin:
         if not declaring or self._config.option.collectonly:
             return
         with _usage_errors():
+            if any("trained" in getattr(item, "fixturenames", ()) for item in session.items):
+                self.run.keep_all_extras()  # The test gets results, and may read all that there is.
             self.run.plan([declared for item in declaring for declared in self._declare(item)])
         for difference in self.run.assembly.warnings:
             self._config.issue_config_time_warning(DataWarning(difference), stacklevel=2)

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.errors import ConfigurationError
-from tlbench.networks.published import IMAGENET, Published, WeightsFile
+from tlbench.networks.published import IMAGENET, Published, Statistics, WeightsFile
 
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Family:
     Attributes:
         function: Name of the function.
         scaling: Preprocessing of images, as `keras.applications.imagenet_utils.preprocess_input` names its modes; `""`
-            where the network scales images itself.
+            where the network scales images itself; `_IN_NETWORK` where Keras does so only with published weights.
         module_end: Pattern of the last layers of modules, whose first group names the module.
         smallest: Smallest height and width of images, in pixels.
     """
@@ -50,6 +50,14 @@ _DENSENET = r"(conv\d_block\d+)_concat|(pool\d)_pool"
 _CONVNEXT = r"convnext_\w+_(downsampling_block_\d)"
 _NASNET = r"(stem)_bn1|(cells)_end"
 
+# Means and deviations of ImageNet's channels, from `keras.applications.imagenet_utils`.
+_MEANS, _DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# EfficientNetB0 to B7 divide by 255 themselves, and Keras normalises only with the statistics that stand in the
+# published files: in place of variances these hold deviations, and Keras divides by their roots once more where it
+# downloads the files itself (`keras.applications.efficientnet`, tensorflow #49930). In sum that is "torch".
+_IN_NETWORK = "torch, times 255"
+
 FAMILIES = {
     family.function: family
     for family in (
@@ -57,7 +65,7 @@ FAMILIES = {
         Family("MobileNetV2", "tf", r"(Conv1)_relu|(expanded_conv|block_\d+)_(?:add|project_BN)"),
         Family("MobileNetV3Small", "", _MOBILENET_V3),
         Family("MobileNetV3Large", "", _MOBILENET_V3),
-        *(Family(f"EfficientNetB{size}", "", _EFFICIENTNET) for size in range(8)),
+        *(Family(f"EfficientNetB{size}", _IN_NETWORK, _EFFICIENTNET) for size in range(8)),
         *(Family(f"EfficientNetV2{size}", "", _EFFICIENTNET) for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
         *(Family(f"ResNet{depth}", "caffe", _RESNET) for depth in (50, 101, 152)),
         *(Family(f"ResNet{depth}V2", "tf", _RESNET) for depth in (50, 101, 152)),
@@ -96,7 +104,7 @@ class Application:
     batchnorm_momentum: float | None = None
 
     # See `tlbench.declare.revisions`: bumped when a change of this module can move a score.
-    REVISION: ClassVar[int] = 1
+    REVISION: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if self.function not in FAMILIES:
@@ -145,13 +153,7 @@ class Application:
 
     @property
     def pretrained(self) -> Published | None:
-        """Keras' ImageNet weights of this architecture, at any image size; None where there are none.
-
-        None for EfficientNetB0 to B7 too: Keras rescales the inputs of their published weights once more, and only
-        where it downloads the weights itself.
-        """
-        if re.fullmatch(r"EfficientNetB\d", self.function):
-            return None
+        """Keras' ImageNet weights of this architecture, at any image size; None where there are none."""
         for published in _table()["weights"][self.function]:
             if dict(published["arguments"]) == {**dict(published["defaults"]), **dict(self.arguments)}:
                 return Published(
@@ -160,8 +162,14 @@ class Application:
                     files=tuple(WeightsFile(**file) for file in published["files"]),
                     classes=1000,
                     body_end=list(self.flow_ends.values())[-1],
+                    statistics=self.statistics,
                 )
         return None
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Statistics that Keras' files hold for the first layer and that `build` has as constants; None without any."""
+        return Statistics(_MEANS, _DEVIATIONS) if FAMILIES[self.function].scaling == _IN_NETWORK else None
 
     def build(self, classes: int, dtype: str = "float32") -> keras.Model:
         """Build the network with fresh weights.
@@ -223,13 +231,13 @@ def _preprocessed(images: Any, scaling: str) -> Any:
     def rescaled(x: Any, scale: Any, offset: Any) -> Any:
         return layers.Rescaling(scale, offset=offset, name="preprocessing")(x)
 
-    # Means and deviations of ImageNet's channels, from `keras.applications.imagenet_utils`.
     if scaling == "tf":
         return rescaled(images, 1 / 127.5, -1.0)
-    if scaling == "torch":
-        means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-        scale = [1 / 255 / deviation for deviation in deviations]
-        return rescaled(images, scale, [-mean / deviation for mean, deviation in zip(means, deviations, strict=True)])
+    if scaling in {"torch", _IN_NETWORK}:
+        unit = 255 if scaling == _IN_NETWORK else 1
+        scale = [unit / 255 / deviation for deviation in _DEVIATIONS]
+        offset = [-unit * mean / deviation for mean, deviation in zip(_MEANS, _DEVIATIONS, strict=True)]
+        return rescaled(images, scale, offset)
     if scaling == "caffe":  # Blue, green, red.
         return rescaled(images[..., ::-1], 1.0, [-103.939, -116.779, -123.68])
     return rescaled(images, 1.0, 0.0)

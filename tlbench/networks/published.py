@@ -43,6 +43,19 @@ class WeightsFile:
 
 
 @dataclass(frozen=True)
+class Statistics:
+    """Statistics of images that a network normalises by, as constants of its own.
+
+    Attributes:
+        mean: Mean of each channel.
+        variance: Variance of each channel, as a `keras.layers.Normalization` of the weights file holds it.
+    """
+
+    mean: tuple[float, ...]
+    variance: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Published:
     """Published weights of a network.
 
@@ -52,6 +65,7 @@ class Published:
         files: Accepted files; the first is the one to download.
         classes: Number of classes of the published head.
         body_end: Name of the last layer before the head.
+        statistics: Statistics that the files hold for the first layer, and that the network has as constants.
     """
 
     name: str
@@ -59,6 +73,7 @@ class Published:
     files: tuple[WeightsFile, ...]
     classes: int
     body_end: str
+    statistics: Statistics | None = None
 
     def find(self, path: Path | None = None) -> Path:
         """Find a file of these weights, see `find_weights`.
@@ -81,7 +96,7 @@ class Published:
         Raises:
             WeightsError: The file is for another architecture, or is damaged.
         """
-        load_weights(model, path, self.body_end, classes=self.classes)
+        load_weights(model, path, self.body_end, classes=self.classes, statistics=self.statistics)
 
 
 def of_network(network: object) -> Published:
@@ -167,7 +182,13 @@ def _download(file: WeightsFile, url: str, cache: Path | None) -> Path:
 
 
 def load_weights(
-    model: keras.Model, path: Path, body_end: str = "avg_pool", *, head: bool = False, classes: int | None = None
+    model: keras.Model,
+    path: Path,
+    body_end: str = "avg_pool",
+    *,
+    head: bool = False,
+    classes: int | None = None,
+    statistics: Statistics | None = None,
 ) -> None:
     """Load a published file into a network, topologically: weight by weight in the graph's order, whatever their names.
 
@@ -181,6 +202,7 @@ def load_weights(
         head: Whether to load the head as well, which needs a file that has it and a network with as many classes.
             Otherwise the network's head stays as it is, and a file's is left out.
         classes: Number of classes of a file's head; None for any number.
+        statistics: Statistics that the network normalises images by, which a file may hold too.
 
     Raises:
         WeightsError: The file is no such file, is for another architecture, or did not arrive. Unless it did not
@@ -194,7 +216,50 @@ def load_weights(
     if not head:
         arrays = arrays[: len(body.weights)] + _without_head(arrays[len(body.weights) :], classes)
     _check_shapes(target, arrays, path)
-    assign(target, arrays, path)
+    assign(target, without_statistics(target, arrays, path, statistics), path)
+
+
+def without_statistics(
+    model: keras.Model, arrays: Sequence[NDArray[np.floating]], path: Path, statistics: Statistics | None
+) -> list[NDArray[np.floating]]:
+    """Values of a file, with the model's own in place of statistics that the network has as constants.
+
+    Keras' `Normalization` reads its weights only while it is built or adapted: statistics that are assigned have no
+    effect, and are refused unless the network normalises by them itself.
+
+    Args:
+        model: Network whose weights have the shapes of the arrays.
+        arrays: Values in the order of the network's weights.
+        path: File of the values, for the message.
+        statistics: Statistics that the network has as constants; None for none.
+
+    Raises:
+        WeightsError: The file holds other statistics.
+    """
+    import keras
+    import numpy as np
+
+    by_path = dict(zip((variable.path for variable in model.weights), arrays, strict=True))
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.Normalization) or not layer.weights:
+            continue
+        # Mean, variance and the number of adapted images, in this order.
+        fresh = [keras.ops.convert_to_numpy(variable) for variable in layer.weights]
+        given = [by_path[variable.path] for variable in layer.weights]
+        known = statistics and np.allclose(given[:2], (statistics.mean, statistics.variance), rtol=1e-3)
+        other = [
+            variable.path
+            for variable, value, own in zip(layer.weights, given, fresh, strict=True)
+            if (value != own).any()
+        ]
+        if other and not known:
+            msg = (
+                f"The weights file {path} holds statistics of a Normalization layer, which would have no effect; give "
+                f"the layer its mean and variance as arguments. Received: {other[0]!r}"
+            )
+            raise WeightsError(msg)
+        by_path |= dict(zip((variable.path for variable in layer.weights), fresh, strict=True))
+    return list(by_path.values())
 
 
 def assign(model: keras.Model, arrays: Sequence[NDArray[np.floating]], path: Path) -> None:

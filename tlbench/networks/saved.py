@@ -55,7 +55,13 @@ class _Stored:
     ordered: bool
 
 
-def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | None = None) -> None:
+def load(
+    model: keras.Model,
+    body_end: str,
+    path: Path | None,
+    sha256: str | None = None,
+    statistics: published.Statistics | None = None,
+) -> None:
     """Load the weights of a file into the body of a network.
 
     Args:
@@ -63,6 +69,7 @@ def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | Non
         body_end: Name of the last layer before the head.
         path: A `.keras`, `.weights.h5` or legacy `.h5` file.
         sha256: Hash that the file must have, as hexadecimal digits; None for any.
+        statistics: Statistics that the network normalises images by, which a file may hold too.
 
     Raises:
         WeightsError: The file is missing, in no such format, changed since its hash was taken, or lacks a weight of the
@@ -86,8 +93,7 @@ def load(model: keras.Model, body_end: str, path: Path | None, sha256: str | Non
     arrays = [
         _checked(path, variable, where, value) for variable, (where, value) in zip(body.weights, found, strict=True)
     ]
-    _check_normalisation(path, body, arrays)
-    published.assign(body, arrays, path)
+    published.assign(body, published.without_statistics(body, arrays, path, statistics), path)
 
 
 def _checked(path: Path, variable: Any, where: str, value: NDArray[Any] | None) -> NDArray[Any]:
@@ -104,25 +110,6 @@ def _checked(path: Path, variable: Any, where: str, value: NDArray[Any] | None) 
         msg = f"The weights file {path} holds values that are no numbers; train it again. Received: {where!r}"
         raise WeightsError(msg)
     return value.astype(variable.dtype)
-
-
-def _check_normalisation(path: Path, body: keras.Model, arrays: list[NDArray[Any]]) -> None:
-    """Refuse statistics that Keras' `Normalization` would not use: it reads them only while it is built or adapted."""
-    import keras
-
-    ignored = {
-        weight.path
-        for layer in body.layers
-        if isinstance(layer, keras.layers.Normalization)
-        for weight in layer.weights
-    }
-    for variable, value in zip(body.weights, arrays, strict=True):
-        if variable.path in ignored and (keras.ops.convert_to_numpy(variable) != value).any():
-            msg = (
-                f"The weights file {path} holds statistics of a Normalization layer, which would have no effect; give "
-                f"the layer its mean and variance as arguments. Received: {variable.path!r}"
-            )
-            raise WeightsError(msg)
 
 
 def _by_address(body: keras.Model, stored: _Stored) -> Iterator[tuple[str, NDArray[Any] | None]]:

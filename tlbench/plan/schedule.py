@@ -23,12 +23,16 @@ def ordered(works: Iterable[_W]) -> tuple[_W, ...]:
         works: Trials and evaluations; sources need not be among them.
 
     Returns:
-        The trials and evaluations and their sources, in the order in which they can be computed.
+        The trials and evaluations and their sources, in the order in which they can be computed; a trial that is given
+        several times has all of its extra predictions.
     """
     planned: dict[str, _W] = {}
 
     def add(work: Any) -> None:
         if work.digest in planned:
+            before: Any = planned[work.digest]
+            if before.extras != work.extras:
+                planned[work.digest] = before.with_extras(before.extras | work.extras)
             return
         if work.source is not None:
             add(work.source)

@@ -126,7 +126,8 @@ class Frames:
         """A row for each trial and epoch.
 
         `digest`, `arm` and `seed` are those of `trials`; `epoch` counts from 1. `validation_accuracy` is that after the
-        epoch, `training_accuracy` and `training_loss` are what Keras reports of it; NaN where they are not finite.
+        epoch, `training_accuracy` and `training_loss` are what Keras reports of it; NaN where they are not finite, and
+        where the validation images were not predicted.
         """
         return _frame(
             EPOCHS,

@@ -128,7 +128,8 @@ class TrialRecord:
         f1: F1 by label; empty where the trial diverged.
         training_loss: Training loss of each epoch, as Keras reports it; None where it is not finite.
         training_accuracy: Training accuracy of each epoch, as Keras reports it; None where it is not finite.
-        validation_accuracy: Validation accuracy after each epoch; None where it is not finite.
+        validation_accuracy: Validation accuracy after each epoch, None where it is not finite; empty where no claim,
+            table or figure of the run reads it.
         seconds: Wall time of the trial.
         step_seconds: Wall time of a step, in the fastest epoch after the first.
         source: Digest of the trial it started from; None where it started from none.

@@ -7,8 +7,9 @@ import re
 import statistics
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from tlbench.scores.extras import NO_EXTRAS
 from tlbench.scores.listed import Unit
 from tlbench.scores.statistics import CONFIDENCE, mean_interval
 
@@ -72,6 +73,9 @@ class Table:
         published_by: Heading of the published figures.
         notes: Sentences below it.
     """
+
+    # Beside those of the cells' metrics.
+    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str

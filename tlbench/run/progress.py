@@ -57,10 +57,10 @@ class Progress:
         self._tell(self._line(trial), True)
 
     def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
-        """So many epochs are done; the accuracy is that on the validation images."""
+        """So many epochs are done; the accuracy is that of training."""
         # The name comes last: a narrow terminal cuts it, and nothing else.
         number, name = self._numbered(trial)
-        self._tell(f"{number}, epoch {epoch}/{trial.recipe.epochs}, {accuracy:.1%}{self._left()} {name}", True)
+        self._tell(f"{number}, epoch {epoch}/{trial.recipe.epochs}, training {accuracy:.1%}{self._left()} {name}", True)
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""

@@ -16,7 +16,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, overload
 
 from tlbench.declare.claims import Claim
-from tlbench.declare.evaluations import trials_of
+from tlbench.declare.evaluations import Evaluation, trials_of
+from tlbench.declare.trials import Trial
 from tlbench.errors import StoreError
 from tlbench.judge.judging import judge, looks
 from tlbench.plan.schedule import ordered
@@ -24,20 +25,20 @@ from tlbench.report.plans import describe_repetition
 from tlbench.report.tables import fill
 from tlbench.run.assembly import Assembly, assemble
 from tlbench.run.commands import Command
-from tlbench.run.gathered import Gathered, Labels, work_of
+from tlbench.run.gathered import Gathered, Labels, extras_of, work_of
 from tlbench.run.progress import Progress, Stopwatch
 from tlbench.run.reporting import make_report
 from tlbench.run.saving import Saving, save_and_compare, saved_run
 from tlbench.run.status import StatusFile
 from tlbench.run.training import find, make_runner, repeat
+from tlbench.scores.extras import ALL_EXTRAS, NO_EXTRAS
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tlbench.declare.evaluations import Evaluation, Work
+    from tlbench.declare.evaluations import Work
     from tlbench.declare.study import Study
-    from tlbench.declare.trials import Trial
     from tlbench.judge.verdicts import Verdict
     from tlbench.plan.forecast import Forecast
     from tlbench.report.content import Report
@@ -83,6 +84,9 @@ class Run:
         self._tell = tell
         self._before_training = before_training
         self._claims: list[Claim] = []
+        # Extra predictions of planned arms, by their digest.
+        self._extras: dict[str, frozenset[str]] = {}
+        self._all_extras = False
         self.labels = Labels(self.gathered)
         self._results: dict[str, Result | EvaluationResult] = {}
         self._verdicts: list[Verdict] = []
@@ -136,15 +140,29 @@ class Run:
             if isinstance(declared, Claim):
                 self._claims.append(declared)
             works += work_of(declared, self.study.seeds)
+            for arm, extras in extras_of(declared, self.study.seeds[:1]).items():
+                self._extras[arm] = self._extras.get(arm, NO_EXTRAS) | extras
             self.labels.add(declared.arms, range(self.options.max_seeds))
         self.gathered.check_names()
-        self.planned = ordered([*self.planned, *works])
+        self._results.clear()  # They may lack extra predictions.
+        self.planned = ordered(map(self._with_extras, [*self.planned, *works]))
         self.gathered.add_work(self.planned)
         missing = self.missing
         if missing and not self.options.plan:
             self.assembly.store.prepare()
         self._status.update(planned=len(self.trials), to_train=len(trials_of(missing)))
         return self.planned
+
+    def keep_all_extras(self) -> None:
+        """Have every trial make all extra predictions, since it is not known who reads them; call it before `plan`."""
+        self._all_extras = True
+
+    def _with_extras(self, work: Work) -> Work:
+        if isinstance(work, Evaluation):
+            return work
+        if self._all_extras:
+            return work.with_extras(ALL_EXTRAS)
+        return work.with_extras(self._extras.get(work.arm_digest, work.extras))
 
     @property
     def missing(self) -> tuple[Work, ...]:
@@ -172,7 +190,7 @@ class Run:
         Raises:
             Exception: The training of a trial, or an evaluation, has failed with it.
         """
-        wanted = ordered(self.planned if works is None else works)
+        wanted = ordered(self.planned if works is None else map(self._with_extras, works))
         self.gathered.add_work(wanted)
         self._runner.train_all(wanted)
 
@@ -189,7 +207,7 @@ class Run:
             Exception: The training of the trial, or the evaluation, has failed with it.
         """
         if work.digest not in self._results:
-            self._results[work.digest] = self._runner.result(work)
+            self._results[work.digest] = self._runner.result(self._with_extras(work))
         return self._results[work.digest]
 
     @overload
@@ -203,7 +221,8 @@ class Run:
         if work.digest in self._results:
             return self._results[work.digest]
         try:
-            return self.assembly.store.load(work) if work in self.assembly.store else None
+            wanted = work.with_extras(NO_EXTRAS) if isinstance(work, Trial) else work
+            return self.assembly.store.load(wanted) if wanted in self.assembly.store else None
         except StoreError:  # Whoever asked for the result has been told.
             return None
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tlbench.scores import metrics
+from tlbench.scores import extras, metrics
 
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Scored(Protocol):
 
     @property
     def validation_accuracy(self) -> Sequence[float]:
-        """Validation accuracy after each epoch."""
+        """Validation accuracy after each epoch; empty where the validation images were not predicted."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,11 @@ class Metric:
     beside_accuracy: bool = False
     least_labels: int = 1
     batch_statistics: bool = False
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """Extra predictions that the metric is computed from, see `tlbench.scores.extras`."""
+        return frozenset({extras.BATCH_STATISTICS}) if self.batch_statistics else extras.NO_EXTRAS
 
     @property
     def highest(self) -> float | None:

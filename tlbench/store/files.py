@@ -22,6 +22,7 @@ from tlbench.declare.evaluations import Evaluation
 from tlbench.declare.graphs import Graph
 from tlbench.errors import DamagedError
 from tlbench.machine.environment import Environment
+from tlbench.scores.extras import ALL_EXTRAS, BATCH_STATISTICS, NO_EXTRAS, VALIDATION
 from tlbench.store import checked
 from tlbench.store.checked import Damage, damaged_files
 from tlbench.store.publishing import sync, sync_folder
@@ -56,7 +57,7 @@ def names(work: Work) -> tuple[str, ...]:
     return (RESULT, PREDICTIONS) if isinstance(work, Evaluation) else (RESULT, PREDICTIONS, WEIGHTS)
 
 
-def check(place: Path, digest: str, *, read_weights: bool) -> None:
+def check(place: Path, digest: str, *, read_weights: bool) -> frozenset[str]:
     """Make sure that a result is what was stored.
 
     Args:
@@ -64,16 +65,20 @@ def check(place: Path, digest: str, *, read_weights: bool) -> None:
         digest: Digest of the trial or evaluation, or the first digits.
         read_weights: Whether to read all of a trial's weights; otherwise only their size is looked at.
 
+    Returns:
+        The extra predictions that the result has, see `tlbench.scores.extras`.
+
     Raises:
         DamagedError: It is not; the message says why.
         StoreError: It cannot be read.
     """
     content, _ = read(place, digest)
     if content.get("kind") == EVALUATION:
-        return
+        return NO_EXTRAS
     with damaged_files(place, WEIGHTS):
         check_weights = checked.read_arrays if read_weights else checked.check_size
         check_weights(place / WEIGHTS, _recorded(WEIGHTS, content))
+    return _extras(content)
 
 
 def read(place: Path, digest: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -128,8 +133,8 @@ def load(place: Path, digest: str) -> Result | EvaluationResult:
             labels=arrays["labels"],
             probabilities=arrays["probabilities"],
             validation_labels=arrays["validation_labels"],
-            validation_probabilities=arrays["validation_probabilities"],
-            batch_statistics_probabilities=arrays["batch_statistics_probabilities"],
+            validation_probabilities=arrays.get("validation_probabilities"),
+            batch_statistics_probabilities=arrays.get("batch_statistics_probabilities"),
             training_loss=tuple(map(float, content["history"]["loss"])),
             training_accuracy=tuple(map(float, content["history"]["accuracy"])),
             epoch_seconds=tuple(content["epoch_seconds"]),
@@ -299,11 +304,12 @@ def write(folder: Path, work: Work, result: Result | EvaluationResult, weights: 
         content |= {"kind": EVALUATION, "evaluation": work.description, "weights": result.weights}
     else:
         content |= {"trial": work.description, **_of_training(work.description, result)}
-        arrays |= {
-            "validation_labels": result.validation_labels,
+        extras = {
             "validation_probabilities": result.validation_probabilities,
             "batch_statistics_probabilities": result.batch_statistics_probabilities,
         }
+        arrays["validation_labels"] = result.validation_labels
+        arrays |= {name: probabilities for name, probabilities in extras.items() if probabilities is not None}
         np.savez(folder / WEIGHTS, **(weights or {}))  # type: ignore[arg-type]
     np.savez_compressed(folder / PREDICTIONS, **arrays)  # type: ignore[arg-type]
     content["files"] = {name: checked.record(folder / name) for name in names(work) if name != RESULT}
@@ -323,6 +329,7 @@ def _of_training(description: Mapping[str, Any], result: Result) -> dict[str, An
         "epoch_seconds": result.epoch_seconds,
         "epoch_steps": result.epoch_steps,
         "epoch_images": result.epoch_images,
+        "extras": sorted(result.extras),
     }
 
 
@@ -352,12 +359,18 @@ def _shapes(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> d
     shapes: dict[str, tuple[int, ...]] = {"labels": (images,), "probabilities": (images, labels)}
     if content.get("kind") != EVALUATION:
         epochs, validation = len(content["epoch_seconds"]), len(arrays["validation_labels"])
-        shapes |= {
-            "validation_labels": (validation,),
-            "validation_probabilities": (epochs, validation, labels),
-            "batch_statistics_probabilities": (images, labels),
-        }
+        extras = _extras(content)
+        shapes["validation_labels"] = (validation,)
+        if VALIDATION in extras:
+            shapes["validation_probabilities"] = (epochs, validation, labels)
+        if BATCH_STATISTICS in extras:
+            shapes["batch_statistics_probabilities"] = (images, labels)
     return shapes
+
+
+def _extras(content: Mapping[str, Any]) -> frozenset[str]:
+    # Results of before a declaration could do without have them all.
+    return frozenset(map(str, content.get("extras", ALL_EXTRAS)))
 
 
 def _check_history(content: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 from tlbench.scores import listed, metrics
+from tlbench.scores.extras import BATCH_STATISTICS, VALIDATION
 
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Summary:
         scores: Values of the listed metrics, by `tlbench.scores.listed.Metric.key`. A metric is absent where it does
             not apply, and where the tlbench that saved the run did not know it.
         f1: F1 by label.
-        validation_accuracy: Validation accuracy after each epoch.
+        validation_accuracy: Validation accuracy after each epoch; empty where the validation images were not predicted.
         training_accuracy: Training accuracy of each epoch, as Keras reports it.
         epoch_seconds: Wall time of each epoch's steps.
         epoch_steps: Number of steps of an epoch.
@@ -114,10 +115,10 @@ class Result(_Predicted):
         probabilities: Probabilities for the test images after the last epoch, float32, shape (N, labels).
         validation_labels: Labels of the validation images, shape (M,).
         validation_probabilities: Probabilities for the validation images after each epoch, float32, shape
-            (epochs, M, labels).
+            (epochs, M, labels); None where nothing asked for these predictions.
         batch_statistics_probabilities:
             Probabilities with BatchNorm normalising by the statistics of the test batches, shape (N, labels). Where
-            they score far higher, the moving statistics lag behind the weights.
+            they score far higher, the moving statistics lag behind the weights. None where nothing asked for them.
         training_loss: Training loss of each epoch, as Keras reports it; a figure's curve, never a verdict.
         training_accuracy: Training accuracy of each epoch, as Keras reports it; a figure's curve, never a verdict.
         epoch_seconds: Wall time of each epoch's steps; the first includes tracing where the trial had to.
@@ -130,8 +131,8 @@ class Result(_Predicted):
     """
 
     validation_labels: NDArray[np.int64]
-    validation_probabilities: NDArray[np.float32]
-    batch_statistics_probabilities: NDArray[np.float32]
+    validation_probabilities: NDArray[np.float32] | None
+    batch_statistics_probabilities: NDArray[np.float32] | None
     training_loss: tuple[float, ...]
     training_accuracy: tuple[float, ...]
     epoch_seconds: tuple[float, ...]
@@ -148,8 +149,18 @@ class Result(_Predicted):
 
     @cached_property
     def validation_accuracy(self) -> tuple[float, ...]:
-        """Accuracy on the validation images after each epoch."""
-        return tuple(metrics.accuracy(self.validation_labels, epoch) for epoch in self.validation_probabilities)
+        """Accuracy on the validation images after each epoch; empty where nothing asked for these predictions."""
+        epochs = () if self.validation_probabilities is None else self.validation_probabilities
+        return tuple(metrics.accuracy(self.validation_labels, epoch) for epoch in epochs)
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """Extra predictions that the result has, see `tlbench.scores.extras`."""
+        extras = {
+            VALIDATION: self.validation_probabilities,
+            BATCH_STATISTICS: self.batch_statistics_probabilities,
+        }
+        return frozenset(name for name, probabilities in extras.items() if probabilities is not None)
 
     @property
     def summary(self) -> Summary:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tlbench.errors import DamagedError
+from tlbench.scores.extras import NO_EXTRAS
 from tlbench.store import checked, files
 
 
@@ -29,11 +30,12 @@ class Soundness:
         self._fresh = fresh
         # Results of this run, which need not be read again to know that.
         self._own: set[str] = set()
-        # By folder and whether the weights were read: when the files of a sound result were last changed.
-        self._sound: dict[tuple[str, bool], object] = {}
+        # By folder and whether the weights were read: when the files of a sound result were last changed, and the extra
+        # predictions among them.
+        self._sound: dict[tuple[str, bool], tuple[object, frozenset[str]]] = {}
 
     def holds(self, place: Path, work: Work, *, read_weights: bool) -> bool:
-        """Tell whether a folder holds a sound result, of this run where only fresh results count.
+        """Tell whether a folder holds a sound result with its extras, of this run where only fresh results count.
 
         Args:
             place: Folder of the result.
@@ -46,14 +48,15 @@ class Soundness:
         changed = checked.last_change(place / name for name in files.names(work))
         if changed is None:
             return False
-        if self._sound.get((place.name, read_weights)) != changed:
+        checked_at, extras = self._sound.get((place.name, read_weights), (None, NO_EXTRAS))
+        if checked_at != changed:
             try:
-                files.check(place, work.digest, read_weights=read_weights)
+                extras = files.check(place, work.digest, read_weights=read_weights)
             except DamagedError:
                 self.forget(place)
                 return False
-            self._sound[place.name, read_weights] = changed
-        return not self._fresh or self._is_own(place)
+            self._sound[place.name, read_weights] = changed, extras
+        return work.extras <= extras and (not self._fresh or self._is_own(place))
 
     def forget(self, place: Path) -> None:
         """Look at a result anew when it is next asked for.

@@ -59,6 +59,8 @@ class Store:
     def __contains__(self, work: Work) -> bool:
         """Tell whether a trial or an evaluation has a sound result here, from this run where only fresh results count.
 
+        A trial's result counts if it has the trial's extra predictions.
+
         Weights are only looked for, and read by `load_weights`. The result of an evaluation counts only as long as the
         store has the weights that it was computed from.
 

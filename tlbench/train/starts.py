@@ -52,7 +52,8 @@ def weights_of(network: Network, start: ImageNet | SavedWeights, path: Path | No
     """
     if isinstance(start, SavedWeights):
         model = network.build(2)
-        saved.load(model, list(network.flow_ends.values())[-1], path, start.sha256)
+        body_end = list(network.flow_ends.values())[-1]
+        saved.load(model, body_end, path, start.sha256, getattr(network, "statistics", None))
     else:
         weights = published.of_network(network)
         model = network.build(weights.classes)

@@ -3,7 +3,8 @@
 Data flow of a trial: fresh weights under its seed → its source's weights in the
 body → the frozen prefix, where there is one, turned into features once → images
 or features moved to the device, where they fit → epochs of `fit` over the rest →
-predictions → checks of what had to stay and to change.
+predictions, with those extra ones that are asked for → checks of what had to stay
+and to change.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tlbench.declare import tasks
 from tlbench.declare.graphs import Graph
 from tlbench.machine import backends
 from tlbench.networks import flows, parts
-from tlbench.scores import metrics
+from tlbench.scores.extras import BATCH_STATISTICS, VALIDATION
 from tlbench.store.results import Result
 from tlbench.train import prefixes, transfer
 from tlbench.train.batches import PREDICTION_BATCH, Batches, Rows, predict, prediction_batch
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from tlbench.datasets.dataset import Dataset
     from tlbench.declare.tasks import Examples
-    from tlbench.declare.trials import Network, Recipe, Trial
+    from tlbench.declare.trials import Network, Trial
     from tlbench.machine.environment import Environment
     from tlbench.store.results import Weights
     from tlbench.train.device_arrays import DeviceArrays, Lookup
@@ -82,11 +83,11 @@ class Trainer:
             trial: What to train.
             dataset: The dataset of `trial.data`.
             source: Weights of its source, None where it starts from random ones.
-            on_epoch: Called after each epoch with the number of those done and the validation accuracy, which is NaN
-                where the run has diverged.
+            on_epoch: Called after each epoch with the number of those done and the training accuracy, as Keras
+                reports it.
 
         Returns:
-            The result and the last weights.
+            The result, with the trial's extra predictions, and the last weights.
 
         Raises:
             DataError: The dataset lacks a class of the task, or has too few images.
@@ -107,16 +108,11 @@ class Trainer:
                 pool = np.arange(len(dataset.images))
             compiled = self._compile(trial, len(label_names), len(dataset.images), len(pool))
             before = compiled.reset(trial, source)
-            rows = self._rows(compiled, trial, before, (training, validation, test), pool)
-            run = compiled.run(
-                trial.recipe,
-                trial.seed,
-                rows[0],
-                training.labels,
-                rows[1],
-                rows[2],
-                lambda epoch, outputs: on_epoch(epoch, metrics.accuracy(validation.labels, outputs)),
-            )
+            predicted = [test, validation] if VALIDATION in trial.extras else [test]
+            rows = self._rows(compiled, trial, before, [training, *predicted], pool)
+            # A shape of batches that is the same with and without extra predictions: another would move the last bits.
+            batch_size = prediction_batch(*(len(validation) for _ in range(trial.recipe.epochs)), len(test))
+            run = compiled.run(trial, rows[0], training.labels, rows[1], rows[2:], batch_size, on_epoch)
             after = transfer.read(compiled.model)
 
         transfer.check_frozen(before, after, compiled.frozen)
@@ -128,7 +124,7 @@ class Trainer:
             labels=test.labels,
             probabilities=run.probabilities,
             validation_labels=validation.labels,
-            validation_probabilities=np.stack(run.validation_probabilities),
+            validation_probabilities=np.stack(epochs) if (epochs := run.validation_probabilities) else None,
             batch_statistics_probabilities=run.batch_statistics_probabilities,
             training_loss=tuple(run.loss),
             training_accuracy=tuple(run.accuracy),
@@ -194,7 +190,7 @@ class _Run:
     epoch_seconds: list[float]
     validation_probabilities: list[NDArray[np.float32]]
     probabilities: NDArray[np.float32]
-    batch_statistics_probabilities: NDArray[np.float32]
+    batch_statistics_probabilities: NDArray[np.float32] | None = None
     epoch_steps: int = 0
     diverged: bool = False
 
@@ -319,19 +315,19 @@ class _Compiled:
 
     def run(
         self,
-        recipe: Recipe,
-        seed: int,
+        trial: Trial,
         training: Rows,
         labels: NDArray[np.int64],
-        validation: Rows,
         test: Rows,
-        on_epoch: Callable[[int, NDArray[np.float32]], None],
+        validation: Sequence[Rows],
+        batch_size: int,
+        on_epoch: Callable[[int, float], None],
     ) -> _Run:
-        """Train for all epochs and predict."""
-        run = _Run([], [], [], [], *(np.empty((0, self._labels), np.float32),) * 2)
-        batch_size = prediction_batch(*(len(validation) for _ in range(recipe.epochs)), len(test))
+        """Train for all epochs and predict; the validation images, where there are any, after each."""
+        recipe = trial.recipe
+        run = _Run([], [], [], [], np.empty((0, self._labels), np.float32))
         for epoch in range(recipe.epochs):
-            order = np.random.default_rng([seed, epoch]).permutation(len(training))
+            order = np.random.default_rng([trial.seed, epoch]).permutation(len(training))
             batches = Batches(training, order, min(recipe.batch_size, len(training)), labels)
             run.epoch_steps = len(batches)
             self.trained.optimizer.learning_rate = recipe.rate(epoch)
@@ -340,16 +336,17 @@ class _Compiled:
             run.epoch_seconds.append(time.perf_counter() - started)
             run.loss.append(float(history["loss"][0]))
             run.accuracy.append(float(history["accuracy"][0]))
-            run.validation_probabilities.append(self.predict(validation, batch_size))
+            run.validation_probabilities += [self.predict(rows, batch_size) for rows in validation]
             # XLA's ReLU makes 0 of what is no number, and the loss is one again.
             run.diverged = not (math.isfinite(run.loss[-1]) and self._weights_are_numbers())
-            on_epoch(epoch + 1, run.validation_probabilities[-1])
+            on_epoch(epoch + 1, run.accuracy[-1])
             if run.diverged:
                 break
 
         run.probabilities = self.predict(test, batch_size)
         run.diverged = run.diverged or not np.isfinite(run.probabilities).all()
-        run.batch_statistics_probabilities = self._predict_with_batch_statistics(test)
+        if BATCH_STATISTICS in trial.extras:
+            run.batch_statistics_probabilities = self._predict_with_batch_statistics(test)
         return run
 
     def _weights_are_numbers(self) -> bool:

@@ -41,7 +41,7 @@ class Listener(Protocol):
         """A trial begins."""
 
     def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
-        """Some epochs of a trial are done; the accuracy is on the validation images, NaN where the run has diverged."""
+        """Some epochs of a trial are done; the accuracy is that of training, as Keras reports it."""
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""
@@ -213,7 +213,7 @@ class Messages:
         self._send(("started", None))
 
     def epoch_ended(self, _trial: Trial, epoch: int, accuracy: float) -> None:
-        """Send the number of epochs that are done, and the validation accuracy."""
+        """Send the number of epochs that are done, and the training accuracy."""
         self._send(("epoch", (epoch, accuracy)))
 
     def trial_ended(self, _trial: Trial, result: Result) -> None:

@@ -51,7 +51,8 @@ class Figure(Protocol):
     """A figure as a test declares it.
 
     A figure that shows quantities on other images than the trials' own also has a property `quantities`, a tuple of
-    `tlbench.Quantity`: their evaluations are planned with the trials.
+    `tlbench.Quantity`: their evaluations are planned with the trials. A figure that reads no validation accuracy
+    of its trials says so with `extras`, see `tlbench.scores.extras`; without it all extra predictions are made.
     """
 
     @property

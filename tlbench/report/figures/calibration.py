@@ -5,12 +5,13 @@ from __future__ import annotations
 import statistics
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from tlbench.report.figures import marks
 from tlbench.scores import metrics
+from tlbench.scores.extras import NO_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Calibration:
         title: What it shows.
         arms: Whose probabilities.
     """
+
+    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str

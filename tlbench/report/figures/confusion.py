@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tlbench.declare.claims import f1, score
 from tlbench.report.figures import marks
 from tlbench.report.tables import Cell
 from tlbench.scores import metrics
+from tlbench.scores.extras import NO_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Confusion:
         published: F1 as printed, by label.
         published_by: Who printed it.
     """
+
+    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench.report.figures import marks
+from tlbench.scores.extras import VALIDATION
 from tlbench.scores.statistics import epochs_to_match
 
 
@@ -37,6 +38,8 @@ class Curves:
         arm: The arm that should be faster.
         reference: The arm whose last epoch it is held against.
     """
+
+    extras: ClassVar[frozenset[str]] = frozenset({VALIDATION})
 
     name: str
     title: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench.report.figures import marks
 from tlbench.report.tables import Cell
+from tlbench.scores.extras import NO_EXTRAS
 from tlbench.scores.listed import Unit
 
 
@@ -53,6 +54,9 @@ class Lines:
         unit: Unit of the quantities.
         published_by: Who printed what is published.
     """
+
+    # Beside those of the quantities' metrics.
+    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str

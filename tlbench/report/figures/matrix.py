@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench.report import formats
 from tlbench.report.figures import marks
 from tlbench.report.tables import Cell
+from tlbench.scores.extras import NO_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Matrix:
         pairs: Those there are, in any order; the rest is left blank.
         published_by: Who printed what is published.
     """
+
+    # Beside those of the quantities' metrics.
+    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str

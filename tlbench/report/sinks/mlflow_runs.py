@@ -103,7 +103,7 @@ def send(report: Report, uri: str) -> str:
             Metric(point.name if point.of == "epochs" else f"test_{point.name}", point.value, moment, point.epoch)
             for point in points(trial)
         ]
-        metrics.append(Metric("seconds", trial.seconds, moment, len(trial.validation_accuracy)))
+        metrics.append(Metric("seconds", trial.seconds, moment, len(trial.training_loss)))
         _log(client, run, metrics, arm.facts | {"seed": str(trial.seed), "digest": trial.digest}, [])
         status = "FINISHED" if trial.status == "finished" else "FAILED"
         _end(client, run, status, moment + round(trial.seconds * 1000))

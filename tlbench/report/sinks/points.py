@@ -38,4 +38,4 @@ def points(trial: TrialRecord) -> Iterator[TrialPoint]:
             if value is not None:
                 yield TrialPoint("epochs", name, value, epoch)
     for key, value in trial.scores.items():
-        yield TrialPoint("test", key, value, len(trial.validation_accuracy))
+        yield TrialPoint("test", key, value, len(trial.training_loss))
