@@ -2,9 +2,11 @@
 
     python -m benchmarks.readme RUN/results.json docs/real-images
 
-The README marks a part for each folder, and says there what the part shows:
+The README marks a part for each folder, and says there what the part shows: all figures, tables or verdicts, or a
+table or a figure by the name of its file.
 
     <!-- report: begin docs/real-images figures tables verdicts -->
+    <!-- report: begin docs/pocket all-claims table-1 -->
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from __future__ import annotations
 import re
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tlbench.report import content, files, markdown
+from tlbench.report import content, files, formats, markdown
 from tlbench.report.gallery import all_figures, caption
 from tlbench.report.names import file_name
 
@@ -25,10 +28,15 @@ from tlbench.report.names import file_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tlbench.report.figures import Drawn
+    from tlbench.report.tables import FilledTable
+
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
-PART = re.compile(r"<!-- report: begin (?P<folder>\S+)(?P<shown>[a-z ]*) -->\n.*?<!-- report: end -->\n", re.DOTALL)
+PART = re.compile(
+    r"<!-- report: begin (?P<folder>\S+)(?P<shown>[a-z0-9 -]*?) -->\n.*?<!-- report: end -->\n", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Part:
 
     Attributes:
         folder: Folder of the report's files, relative to the README.
-        shown: Names of the things that the part shows, in order: keys of `SHOWN`.
+        shown: Names of the things that the part shows, in order: keys of `SHOWN`, and names of the files of tables and
+            figures.
     """
 
     folder: str
@@ -52,19 +61,29 @@ class Part:
         Raises:
             click.ClickException: The mark names a thing that no report has.
         """
-        if unknown := set(self.shown) - SHOWN.keys():
-            msg = f"A part of the README shows {', '.join(SHOWN)}. Received: {', '.join(sorted(unknown))}"
+        known = SHOWN | {
+            **{file_name(table.name): partial(_table, table) for table in report.tables},
+            **{file_name(drawn.name): partial(_figure, drawn) for drawn in all_figures(report)},
+        }
+        if unknown := set(self.shown) - known.keys():
+            msg = f"A part of the README shows {', '.join(known)}. Received: {', '.join(sorted(unknown))}"
             raise click.ClickException(msg)
-        content_ = "\n\n".join(SHOWN[name](report, self.folder) for name in self.shown)
+        content_ = "\n\n".join(known[name](report, self.folder) for name in self.shown)
         return f"<!-- report: begin {' '.join((self.folder, *self.shown))} -->\n\n{content_}\n\n<!-- report: end -->\n"
 
 
+def _figure(drawn: Drawn, report: content.Report, folder: str) -> str:
+    title = f"{drawn.name}: {drawn.title}"
+    return f"**{title}**\n\n![{title}]({folder}/{file_name(drawn.name)}.png)\n\n{caption(drawn, report)}"
+
+
 def _figures(report: content.Report, folder: str) -> str:
-    titles = [(f"{drawn.name}: {drawn.title}", drawn) for drawn in all_figures(report)]
-    return "\n\n".join(
-        f"**{title}**\n\n![{title}]({folder}/{file_name(drawn.name)}.png)\n\n{caption(drawn, report)}"
-        for title, drawn in titles
-    )
+    return "\n\n".join(_figure(drawn, report, folder) for drawn in all_figures(report))
+
+
+def _table(table: FilledTable, _report: content.Report, _folder: str) -> str:
+    """A table without every seed."""
+    return f"**{table.name}: {table.title}**\n\n{markdown.grid(*formats.grid(table, every_seed=False))}"
 
 
 def _tables(report: content.Report, _folder: str) -> str:

@@ -10,7 +10,6 @@ split of its own, as in any run.
 
 from __future__ import annotations
 
-import gc
 import itertools
 import json
 import multiprocessing
@@ -23,7 +22,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import click
 import numpy as np
@@ -336,9 +334,7 @@ def loud(pool: Pool, condition: str, *, paired: bool, seconds: float = 1.0) -> l
 @click.argument("report", type=click.Path(path_type=Path))
 def judge_command(path: Path, report: Path) -> None:
     """Count alarms among the trials of PATH, and write the tables into REPORT, between its markers."""
-    # statsmodels collects garbage at every correction, thousands of times here.
-    with mock.patch.object(gc, "collect"):
-        tables = count(Pool(read_trials(path), run_of_miniature(path.parent).study))
+    tables = count(Pool(read_trials(path), run_of_miniature(path.parent).study))
     before, _, rest = report.read_text(encoding="utf-8").partition(BEGIN)
     text = f"{before}{BEGIN}\n\n" + "\n\n".join(tables) + f"\n\n{END}{rest.partition(END)[2]}"
     report.write_text(text, encoding="utf-8")

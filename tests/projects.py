@@ -10,8 +10,6 @@ import matplotlib.figure  # noqa: F401
 import pandas as pd  # noqa: F401
 import PIL.Image  # noqa: F401
 import scipy.stats  # noqa: F401
-import sklearn.metrics  # noqa: F401
-import statsmodels.stats.power  # noqa: F401
 
 import tlbench.train.training  # noqa: F401
 

@@ -49,7 +49,7 @@ def test_a_file_of_weights_is_a_source(project):
     result = run(project, "mine.weights.h5")
 
     assert result.ret in {0, 1}
-    result.stdout.fnmatch_lines(["*transferred from: mine.weights.h5, SHA-256 *", "*4 trials*"])
+    result.stdout.fnmatch_lines(["*transferred from mine.weights.h5, SHA-256 *", "*4 trials*"])
 
 
 def test_the_files_digest_is_in_the_trials(project):

@@ -46,7 +46,7 @@ def power(*arguments):
 
 
 @given(st.integers(2, 40), st.floats(0.001, 0.1), st.floats(0.5, 0.95))
-@settings(deadline=None)  # The first call imports statsmodels.
+@settings(deadline=None)  # The first call imports scipy.
 def test_the_smallest_effect_needs_as_many_observations(size, level, chance):
     """One size's smallest effect is found by that size, and by no smaller one."""
     effect = smallest_effect(size, level, chance, size - 1.0)

@@ -15,7 +15,7 @@ from projects import PROFILE, STUDY
 
 def test_a_study_runs_in_a_project_of_its_own(project):
     """Tables, figure and verdicts are printed and written; a second run trains nothing."""
-    first = project.runpytest("--tlbench-report", "out")
+    first = project.runpytest("--tlbench-report", "out", "-v")
 
     first.assert_outcomes(passed=3)
     first.stdout.fnmatch_lines(
@@ -41,13 +41,73 @@ def test_a_study_runs_in_a_project_of_its_own(project):
     assert {"report.html", "report.md", "table-a.md", "table-a.csv", "table-a.tex"} < written
     assert {"figure-a.png", "figure-a.svg", "figure-a.csv"} < written
 
-    second = project.runpytest("--tlbench-report", "again")
+    second = project.runpytest("--tlbench-report", "again", "-v")
 
     second.assert_outcomes(passed=3)
     second.stdout.fnmatch_lines(["tlbench plan: 10 trials, 10 stored, 0 to train"])
     second.stdout.no_fnmatch_line("*trial 1/*")
     again = json.loads((project.path / "again" / "results.json").read_text())
     assert results | {"created": ""} == again | {"created": ""}
+
+
+def test_the_terminal_ends_with_the_answer(project):
+    """A line for each claim, notes, and the report, on one screen; the header takes two lines."""
+    result = project.runpytest("--tlbench-seeds", "2", "-k", "better or rates")
+
+    lines = result.stdout.lines
+    result.stdout.fnmatch_lines(
+        [
+            "tlbench study: colours (90 images in 3 classes), Pebble(*), transferred from *, 2 seeds",
+            "tlbench plan: 7 trials, 0 stored, 7 to train",
+            "*tlbench: the claim *",
+            "verdict * points interval * p * claim",
+            "* test_better[[]0.01[]]",
+            "Note: *",
+            "Trained 7 trials in *",
+            "The report is *report.html",
+        ]
+    )
+    (start,) = (number for number, line in enumerate(lines) if "tlbench: the claim" in line)
+    assert len(lines) - start <= 12
+    assert 2 == sum(line.startswith(("tlbench study", "tlbench plan", "tlbench note")) for line in lines)
+
+
+@pytest.mark.parametrize(("quiet", "told"), [("-q", 2), ("-qq", 0)])
+def test_a_quiet_run_tells_the_tally_and_the_report(project, quiet, told):
+    """In two lines, and none with -qq; there are no lines of progress."""
+    result = project.runpytest(quiet, "-k", "better or rates", "--tlbench-seeds", "2")
+
+    lines = [line for line in result.stdout.lines if "tlbench" in line and not line.startswith("SKIPPED")]
+    assert told == len(lines)
+    result.stdout.no_fnmatch_line("*trial 1/*")
+    if told:
+        assert lines[0].startswith("tlbench: the claim ")
+
+
+def test_parts_of_the_report_are_shown_where_asked_for(project):
+    """By name; another name is refused."""
+    chosen = ("-k", "better or rates", "--tlbench-seeds", "2")
+    tables = project.runpytest(*chosen, "--tlbench-show", "tables")
+    refused = project.runpytest(*chosen, "--tlbench-show", "tables,pictures")
+
+    tables.stdout.fnmatch_lines(["*Table A: two arms*"])
+    tables.stdout.no_fnmatch_line("*by seed 0:*")
+    assert pytest.ExitCode.USAGE_ERROR == refused.ret
+    refused.stderr.fnmatch_lines(["*--tlbench-show takes tables, figures, * or none, *Received: 'pictures'"])
+
+
+def test_a_job_gets_the_answer_as_markdown(project, monkeypatch):
+    """Below what other steps of the job have written."""
+    path = project.path / "summary.md"
+    path.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+
+    project.runpytest("-k", "better", "--tlbench-seeds", "2")
+
+    lines = path.read_text().splitlines()
+    assert "before" == lines[0]
+    assert lines[1].startswith("### tlbench: the claim ")
+    assert any(line.startswith("| test\\_better\\[0.01\\] | ") for line in lines)
 
 
 def test_the_plan_is_shown_and_nothing_is_trained(project):
@@ -65,7 +125,7 @@ def test_test_images_that_are_also_trained_on_are_counted(project):
     """Copies on both sides of the split raise every score, so the header names their number."""
     project.makeconftest(PROFILE.replace("(0, 200,", "(0, 1,"))
 
-    result = project.runpytest("--tlbench-plan")
+    result = project.runpytest("--tlbench-plan", "-v")
 
     # All images of a class are equal: each of the 27 that test has copies among those that train.
     result.stdout.fnmatch_lines(
@@ -96,7 +156,7 @@ def test_an_inconclusive_claim_is_skipped_with_its_reason(project):
     result = project.runpytest("-k", "better", "--tlbench-seeds", "1", "-rs")
 
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["inconclusive test_better*", "*not judged: inconclusive, one seed says nothing*"])
+    result.stdout.fnmatch_lines(["inconclusive *test_better*", "SKIPPED *inconclusive: one seed says nothing*"])
 
 
 def test_an_inconclusive_claim_fails_where_asked_to(project):
@@ -104,7 +164,9 @@ def test_an_inconclusive_claim_fails_where_asked_to(project):
     result = project.runpytest("-k", "better", "--tlbench-seeds", "1", "--tlbench-inconclusive", "fail")
 
     assert 1 == result.ret
-    result.stdout.fnmatch_lines(["*not judged: inconclusive*"])
+    result.stdout.fnmatch_lines(
+        ["inconclusive, one seed says nothing*", "by seed: +*", "accuracy of [[]fast[]] against accuracy of [[]slow[]]"]
+    )
 
 
 def test_a_claim_on_a_class_that_the_data_lack_is_skipped(project):

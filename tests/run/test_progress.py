@@ -9,59 +9,111 @@ from tlbench.run.progress import Progress, Stopwatch
 from tlbench.run.status import StatusFile
 
 
-@pytest.fixture
-def lines():
-    return []
+class Display:
+    """Remembers what is shown."""
+
+    def __init__(self):
+        self.lines, self.states, self.rests = [], [], 0
+
+    def line(self, text):
+        """Part of the protocol, as the others."""
+        self.lines.append(text)
+
+    def state(self, state):
+        """Part of the protocol."""
+        self.states.append(state)
+
+    def rest(self):
+        """Part of the protocol."""
+        self.rests += 1
 
 
 @pytest.fixture
-def progress(make_trial, lines):
+def display():
+    return Display()
+
+
+@pytest.fixture
+def progress(make_trial, display):
     first, second = make_trial(), make_trial(seed=1)
     labels = {first.digest: "an arm, seed 0", second.digest: "an arm, seed 1"}
+    claims = [frozenset({first.digest}), frozenset({first.digest, second.digest})]
     return Progress(
         lambda work: labels.get(work.digest, "outside the plan"),
         (first, second),
-        lambda line, passing: lines.append((line, passing)),
+        display,
         lambda trial: trial.frozen,
+        claims=claims,
     )
 
 
-def test_a_trial_is_numbered_and_named(progress, make_trial, lines):
-    """Its line may be replaced by the next."""
+def test_a_trial_that_runs_is_named(progress, make_trial, display):
+    """With its epochs, and no accuracy before the first has ended."""
     progress.trial_started(make_trial())
 
-    assert [("trial 1/2 [an arm, seed 0]", True)] == lines
+    (state,) = display.states
+    assert [("an arm, seed 0", 0, 2, None)] == [(r.label, r.epoch, r.epochs, r.accuracy) for r in state.running]
+    assert (0, 2, None) == (state.finished, state.total, state.seconds_left)
 
 
-def test_epochs_are_counted(progress, make_trial, lines):
-    """Out of those of the recipe, with the accuracy; the name comes last, where a narrow terminal cuts it."""
+def test_epochs_are_counted(progress, make_trial, display):
+    """Out of those of the recipe, with the accuracy."""
     progress.trial_started(make_trial())
     progress.epoch_ended(make_trial(), 1, 0.613)
 
-    assert ("trial 1/2, epoch 1/2, training 61.3% [an arm, seed 0]", True) == lines[-1]
+    (running,) = display.states[-1].running
+    assert (1, 2, 0.613) == (running.epoch, running.epochs, running.accuracy)
 
 
-def test_the_time_left_is_that_of_like_trials(progress, make_trial, make_result, lines):
+def test_the_time_left_is_that_of_like_trials(progress, make_trial, make_result, display):
     """The first took a second; the second will take another."""
     progress.trial_started(make_trial())
     progress.trial_ended(make_trial(), make_result(8))
 
-    assert ("trial 1/2 [an arm, seed 0]: accuracy 80.0%, 1.0 s, 1 s left", False) == lines[-1]
+    assert ["trial 1/2 [an arm, seed 0]: accuracy 80.0%, 1.0 s, 1 s left"] == display.lines
 
 
-def test_a_diverged_trial_is_told_as_such(progress, make_trial, make_result, lines):
+def test_a_diverged_trial_is_told_as_such(progress, make_trial, make_result, display):
     """Not as an accuracy."""
     progress.trial_started(make_trial())
     progress.trial_ended(make_trial(), make_result(diverged=True))
 
-    assert "[an arm, seed 0]: diverged" in lines[-1][0]
+    assert "[an arm, seed 0]: diverged" in display.lines[-1]
 
 
-def test_a_trial_outside_the_plan_is_told_too(progress, make_trial, lines):
-    """A test may ask for what nothing declared."""
-    progress.trial_started(make_trial(seed=9))
+def test_a_trial_outside_the_plan_is_told_too(progress, make_trial, make_result, display):
+    """A test may ask for what nothing declared; there are more trials then."""
+    for seed in (0, 1, 9):
+        progress.trial_started(make_trial(seed=seed))
+        progress.trial_ended(make_trial(seed=seed), make_result(8))
 
-    assert "trial 1/2 [outside the plan]" == lines[-1][0]
+    assert display.lines[-1].startswith("trial 3/3 [outside the plan]")
+
+
+def test_claims_are_counted_once_they_have_all_their_trials(progress, make_trial, make_result):
+    """One waits for a trial, the other for two."""
+    counts = [progress.current.claims_ready]
+    for seed in (0, 1):
+        progress.trial_started(make_trial(seed=seed))
+        progress.trial_ended(make_trial(seed=seed), make_result(8))
+        counts.append(progress.current.claims_ready)
+
+    assert [0, 1, 2] == counts
+    assert 2 == progress.current.claims
+
+
+def test_the_state_is_shown_though_nothing_is_heard(progress, display, monkeypatch):
+    """From the first moment, again and again, and not after the end."""
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.01)
+    with progress.watched(), progress.watched():
+        deadline = module.time.monotonic() + 10
+        while len(display.states) < 5 and module.time.monotonic() < deadline:
+            module.time.sleep(0.01)
+    shown = len(display.states)
+    module.time.sleep(0.05)
+
+    assert 5 <= shown == len(display.states)
+    assert 1 == display.rests
 
 
 def test_a_stopwatch_runs_from_the_first_start_to_the_last_end(make_trial, make_result, monkeypatch):

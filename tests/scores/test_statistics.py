@@ -11,9 +11,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
 from tlbench.scores.statistics import (
     Estimate,
+    _power,
     epochs_to_match,
     holm,
     holm_levels,
@@ -154,6 +156,24 @@ def test_holm_multiplies_by_the_number_of_those_that_are_left():
     assert [0.04, 0.06, 0.06, 0.06] == pytest.approx(list(holm([0.01, 0.02, 0.03, 0.04])))
     assert [0.06, 0.04] == pytest.approx(list(holm([0.06, 0.02])))
     assert [] == list(holm([]))
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 3.0), st.integers(2, 60), st.sampled_from([0.05, 0.05 / 12, 0.001]))
+def test_the_power_is_that_of_statsmodels(effect, size, level):
+    """Of a one-sided t test of one sample, by the noncentral t distribution."""
+    expected = TTestPower().power(effect, size, level, df=size - 1, alternative="larger")
+
+    assert expected == pytest.approx(_power(effect, size, level, size - 1), abs=1e-6)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=20), st.sampled_from([0.8, 0.9, 0.99]))
+def test_the_interval_is_that_of_scipy(sample, confidence):
+    """Student's t interval of a mean."""
+    interval = mean_interval(sample, confidence)
+    half = stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * stats.sem(sample)
+
+    assert half == pytest.approx((interval.high - interval.low) / 2, abs=1e-9)
 
 
 @settings(max_examples=20)  # Of 40 ms each.

@@ -71,7 +71,7 @@ def test_what_is_finished_is_kept_and_told_and_the_next_run_goes_on(project, dis
         assert "INTERNALERROR" not in output
         assert "cannot be" in output
         assert output.count("Failed: The store") <= 1
-        assert ("Table A: two arms" in output) == (result.ret == 1)
+        assert ("= tlbench: the claim " in output) == (result.ret == 1)
         if kept:
             assert () == doctor.examine(project.path / ".tlbench").findings
 
@@ -132,7 +132,7 @@ def test_a_read_only_store_that_has_everything_is_told_in_the_terminal(project, 
     result = project.runpytest()
 
     result.assert_outcomes(passed=2, skipped=1)  # A claim about random predictions is not decided.
-    result.stdout.fnmatch_lines(["*Table A: two arms*", "*cannot be written*Read-only file system*"])
+    result.stdout.fnmatch_lines(["*= tlbench: the claim *", "*cannot be written*Read-only file system*"])
     assert 1 == result.ret
 
 

@@ -208,6 +208,10 @@ class Trial:
     @property
     def source(self) -> Trial | None:
         """The trial whose weights this one starts from, if it starts from one; its weights are enough."""
+        return self._bare_source
+
+    @cached_property
+    def _bare_source(self) -> Trial | None:
         return self.initialisation.with_extras(NO_EXTRAS) if isinstance(self.initialisation, Trial) else None
 
     def with_extras(self, extras: frozenset[str]) -> Trial:
@@ -278,17 +282,24 @@ class Arm:
 
     def trial(self, seed: int) -> Trial:
         """The trial of this arm under one seed."""
-        source = self.initialisation
-        return Trial(
-            data=self.data,
-            task=self.task,
-            network=self.network,
-            initialisation=source.trial(seed) if isinstance(source, Arm) else source,
-            frozen=self.frozen,
-            recipe=self.recipe,
-            seed=seed,
-            transferred=self.transferred,
-        )
+        # Made once: tables, figures and claims ask for the same trials, and their digests take time.
+        if seed not in self._trials:
+            source = self.initialisation
+            self._trials[seed] = Trial(
+                data=self.data,
+                task=self.task,
+                network=self.network,
+                initialisation=source.trial(seed) if isinstance(source, Arm) else source,
+                frozen=self.frozen,
+                recipe=self.recipe,
+                seed=seed,
+                transferred=self.transferred,
+            )
+        return self._trials[seed]
+
+    @cached_property
+    def _trials(self) -> dict[int, Trial]:
+        return {}
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import pytest
 
 from tlbench.errors import StoreError, TlbenchError, UnwritableError
-from tlbench.hosts import printing
+from tlbench.hosts import displays, printing
 from tlbench.hosts.declarations import MARKERS, claim_key, declaration, declarations_of, figure_key, table_key, wanted
+from tlbench.hosts.failures import failure, pytest_runtest_call, verdict_key  # noqa: F401 - a hook.
 from tlbench.run import options as options_of_runs
 from tlbench.run.options import OPTIONS
 
@@ -161,7 +162,7 @@ class Plugin:
                 self._options,
                 identifier=self._identifier,
                 command=Command(tuple(map(str, self._config.invocation_params.args))),
-                tell=printing.progress_line(self._config, silent=self._worker),
+                display=displays.display(self._config, silent=self._worker),
                 before_training=self._end_on_sigterm,
             )
         return self._run
@@ -210,7 +211,7 @@ class Plugin:
             return
         with _usage_errors():
             if any("trained" in getattr(item, "fixturenames", ()) for item in session.items):
-                self.run.keep_all_extras()  # The test gets results, and may read all that there is.
+                self.run.extras.keep_all()  # The test gets results, and may read all that there is.
             self.run.plan([declared for item in declaring for declared in self._declare(item)])
         for difference in self.run.assembly.warnings:
             self._config.issue_config_time_warning(DataWarning(difference), stacklevel=2)
@@ -223,8 +224,12 @@ class Plugin:
         from tlbench.report.plans import describe_size
 
         run, assembly, missing = self._run, self._run.assembly, self._run.missing
-        lines = [f"tlbench {name}: {value}" for name, value in assembly.header.items()]
-        lines += [f"tlbench note: {note}" for note in assembly.notes]
+        if self._config.get_verbosity() < 0:
+            return []
+        lines = [f"tlbench study: {assembly.study_in_short}"]
+        if self._config.get_verbosity() > 0:
+            lines = [f"tlbench {name}: {value}" for name, value in assembly.header.items()]
+            lines += [f"tlbench note: {note}" for note in assembly.notes]
         evaluations, to_compute = (len(evaluations_of(works)) for works in (run.planned, missing))
         size = describe_size(run.trials, run.forecast(missing), evaluations, to_compute)
         return [*lines, f"tlbench plan: {size}"]
@@ -316,9 +321,13 @@ class Plugin:
     def _print_and_write(self, reporter: pytest.TerminalReporter, run: Run) -> None:
         with _usage_errors():
             report = run.report()
-            printing.print_report(reporter, report)
-            printing.print_outcome(reporter, run)
-            written = printing.write_report(reporter, run, report)
+            silent = self._config.get_verbosity() < -1
+            if self._config.get_verbosity() == -1:
+                printing.print_tally(reporter, report)
+            elif not silent:
+                printing.print_report(reporter, report, printing.shown(self._config, self._options.show))
+                printing.print_outcome(reporter, run)
+            written = printing.write_report(reporter, run, report, silent=silent)
         if not written and self._pytest_session is not None:
             self._pytest_session.exitstatus = self._pytest_session.exitstatus or pytest.ExitCode.TESTS_FAILED
         if self._compared:
@@ -399,6 +408,7 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     plugin = _plugin(request)
     with plugin.refused_once():
         verdict = plugin.run.verdict(_declared(request, claim_key, "tlbench_claim"))
+    request.node.stash[verdict_key] = verdict
     # Properties of the test in JUnit's XML.
     request.node.user_properties += [
         ("tlbench_outcome", verdict.outcome),
@@ -408,8 +418,8 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     ]
     if verdict.inconclusive:
         if plugin.fail_inconclusive:
-            pytest.fail(f"not judged: {verdict}", pytrace=False)
-        pytest.skip(f"not judged: {verdict}")
+            pytest.fail(failure(verdict), pytrace=False)
+        pytest.skip(f"inconclusive: {verdict.effect if verdict.p is not None else verdict.reason}")
     return verdict
 
 

@@ -7,8 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
-from tlbench.report import comparisons, html, latex, markdown
-from tlbench.report.drawing import picture
+from tlbench.report import comparisons, html, latex, markdown, pictures
 from tlbench.report.escaping import one_line
 from tlbench.report.gallery import all_figures
 from tlbench.report.names import file_name
@@ -47,16 +46,14 @@ def write(report: Report, folder: Path) -> None:
             _write(folder / f"{name}.tex", latex.table(table, report.data))
             _write(folder / f"{name}.csv", as_csv(table.records()))
         figures = all_figures(report)
-        pictures = {figure.name: picture(figure) for figure in figures}
+        drawn = pictures.write(figures, folder)
         for figure in figures:
             name = file_name(figure.name)
             _write(folder / f"{name}.csv", as_csv(figure.records()))
-            _write(folder / f"{name}.svg", pictures[figure.name].svg)
-            (folder / f"{name}.png").write_bytes(pictures[figure.name].png)
         _write(folder / "report.md", markdown.page(report, figures))
         if report.comparison:
             _write(folder / "comparison.md", f"# Comparison\n\n{comparisons.describe(report.comparison, 'github')}\n")
-        _write(folder / PAGE, html.page(report, figures, pictures))
+        _write(folder / PAGE, html.page(report, figures, drawn))
     except OSError as error:
         msg = f"The report cannot be written; choose another folder with --tlbench-report. Received: {error}"
         raise ConfigurationError(msg) from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from tlbench.judge.wording import UNITS
+from tlbench.report import answer as answers
 from tlbench.report import comparisons, formats
 from tlbench.report.cautions import cautions
 from tlbench.report.content import repeat_command
@@ -57,7 +60,16 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             counts=[(outcome, sum(c.outcome == outcome for c in report.claims)) for outcome in formats.OUTCOMES],
             signs=SIGNS,
             cautions=cautions(report),
-            claims=[(claim, f"claim-{number}", _arms_of(claim, trials)) for number, claim in enumerate(report.claims)],
+            heading=_heading(report),
+            answer=answers.sentence(report) if report.claims else report.data,
+            effect=answers.effect,
+            parameter=_parameter,
+            claims=[
+                (claim, f"claim-{number}", _arms_of(claim, trials))
+                for number, claim in sorted(
+                    enumerate(report.claims), key=lambda numbered: answers.ORDER.index(numbered[1].outcome)
+                )
+            ],
             # Names may be those of several; a link leads to the first.
             claim_ids={claim.name: f"claim-{number}" for number, claim in _backwards(report.claims)},
             arm_ids={arm.labels[0]: f"arm-{number}" for number, arm in _backwards(report.arms)},
@@ -67,7 +79,10 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
                 (drawn, f"figure-{number}", _inline(pictures[drawn.name].svg, number), caption(drawn, report))
                 for number, drawn in enumerate(figures)
             ],
-            tables=[(table, *formats.grid(table, every_seed=True)) for table in report.tables],
+            tables=[
+                (table, formats.grid(table, every_seed=False), formats.grid(table, every_seed=True))
+                for table in report.tables
+            ],
             about_tables=formats.ABOUT_TABLES,
             comparison=comparisons.tables(report.comparison) if report.comparison else None,
             comparison_summary=comparisons.summary(report.comparison) if report.comparison else (),
@@ -105,17 +120,45 @@ class _Scale:
 
     low: float
     high: float
+    unit: str
+    ticks: tuple[tuple[float, str], ...]
 
     @classmethod
     def of(cls, claims: Iterable[ClaimRecord]) -> _Scale:
-        values = [0.0]
+        claims, values = tuple(claims), [0.0]
         for claim in claims:
             values += [value for value in (claim.effect, claim.low, claim.high, claim.threshold) if value is not None]
         margin = 0.04 * (max(values) - min(values)) or 0.01
-        return cls(min(values) - margin, max(values) + margin)
+        low, high = min(values) - margin, max(values) + margin
+        units = {claim.unit for claim in claims}
+        # Differences in several units share the bars' pixels, but no numbers.
+        if len(units) != 1:
+            return cls(low, high, "", ())
+        (unit,) = units
+        factor = 100 if unit == "percent" else 1
+        ticks = tuple((value, f"{factor * value:+.3g}".replace("+0", "0")) for value in _round_numbers(low, high))
+        return cls(low, high, UNITS[unit].strip(), ticks)
 
     def __call__(self, value: float) -> str:
         return f"{BAR_WIDTH * (value - self.low) / (self.high - self.low):.1f}"
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Two to five round numbers within a range, zero among them where the range has it."""
+    step = 10.0 ** math.floor(math.log10(high - low))
+    step = next(each for each in (step / 5, step / 2, step, 2 * step, 5 * step) if (high - low) / each <= 5)
+    return [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _heading(report: Report) -> str:
+    """The study and its images."""
+    dataset = report.header.get("dataset", "").partition(",")[0]
+    return f"Transfer learning on {dataset}" if dataset else "tlbench report"
+
+
+def _parameter(claim: ClaimRecord) -> str:
+    """The parameter of a claim's test, which tells it from others of the same statement; empty without."""
+    return claim.name.partition("[")[2].removesuffix("]")
 
 
 def _environment() -> Environment:

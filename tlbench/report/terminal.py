@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 from wcwidth import wcswidth
 
+from tlbench.judge.wording import UNITS
+from tlbench.report import answer as answers
 from tlbench.report import formats
 from tlbench.report.escaping import one_line
 from tlbench.report.plans import duration
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 LEAST_LABEL_WIDTH = 12
 
 INDENT = 13
+
+# Below this the name of a claim says too little, and numbers make room.
+LEAST_NAME_WIDTH = 24
 
 # Width that tabulate adds to every heading.
 HEADING_PADDING = 2
@@ -61,6 +66,53 @@ def claim(record: ClaimRecord, width: int) -> str:
     lines += [f"on {name} {other.outcome}: {other.sentence}" for name, other in formats.also(record)]
     filled = "\n".join(wrapped(line, width - INDENT) for line in lines)
     return textwrap.indent(filled, " " * INDENT)[INDENT:]
+
+
+def answer(record: ClaimRecord, width: int) -> str:
+    """A claim in a line: effect, interval, p and name, but for the verdict, which stands before it.
+
+    A name that is too long loses its middle; a narrow terminal shows no interval, and then no p.
+
+    Args:
+        record: The claim.
+        width: Width of the terminal, in characters.
+    """
+    _, interval, p = answers.effect(record)
+    value = formats.signed(record.effect, record.unit)
+    columns = [f"{value:>7}", f"{interval:16}", f"{p.removeprefix('p '):6}"]
+    kept = [column for number, column in enumerate(columns) if number not in _left_out(width)]
+    name_width = width - INDENT - sum(len(column) + 1 for column in kept)
+    return " ".join([*kept, _without_middle(record.name, max(name_width, LEAST_LABEL_WIDTH))])
+
+
+def answer_headings(records: Sequence[ClaimRecord], width: int) -> str:
+    """The headings of the lines of `answer`, the unit among them where the claims have one in common.
+
+    Args:
+        records: Claims.
+        width: Width of the terminal, in characters.
+    """
+    units = {UNITS[record.unit].strip() for record in records}
+    unit = (units.pop() if len(units) == 1 else "") or "effect"
+    texts = [f"{unit:>7}", f"{'interval':16}", f"{'p':6}", "claim"]
+    kept = [text for number, text in enumerate(texts) if number not in _left_out(width)]
+    return f"{'verdict':{INDENT}}{' '.join(kept)}"
+
+
+def _left_out(width: int) -> tuple[int, ...]:
+    room = width - INDENT - 8 - LEAST_NAME_WIDTH
+    return () if room >= 24 else (1,) if room >= 7 else (1, 2)
+
+
+def _without_middle(text: str, width: int) -> str:
+    """The beginning and the end of a name that is too long."""
+    text = one_line(text)
+    if wcswidth(text) <= width:
+        return text
+    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
+    while wcswidth(head) + wcswidth(tail) >= width and (head or tail):
+        head, tail = (head[:-1], tail) if wcswidth(head) > wcswidth(tail) else (head, tail[1:])
+    return f"{head}…{tail}"
 
 
 def slowest(report: Report, width: int, count: int = 3) -> Iterator[str]:

@@ -94,6 +94,15 @@ class Assembly:
         }
 
     @property
+    def study_in_short(self) -> str:
+        """The study in a line: images, network, source of transferred weights and seeds."""
+        data = self.datasets[self.study.data.digest]
+        size = f"{len(data.images)} images in {len(data.class_names)} classes"
+        seeds = f"{len(self.study.seeds)} seeds" if len(self.study.seeds) > 1 else "1 seed"
+        source = self.study.pretrained_name
+        return f"{data.name} ({size}), {self.study.network}, transferred from {source}, {seeds}"
+
+    @property
     def _how(self) -> str:
         if self.options.reference:
             return "one trial after the other, each by a fresh network and a plain fit (--tlbench-reference)"

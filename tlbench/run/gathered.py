@@ -10,7 +10,6 @@ from tlbench.declare.evaluations import Evaluation
 from tlbench.errors import ConfigurationError
 from tlbench.report.names import file_name
 from tlbench.report.tables import Table
-from tlbench.scores.extras import ALL_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -115,22 +114,6 @@ def work_of(declared: Declaration, seeds: Sequence[int]) -> tuple[Work, ...]:
     """
     # Figures of a user's own need no quantities.
     return (*declared.trials(seeds), *evaluations(getattr(declared, "quantities", ()), seeds))
-
-
-def extras_of(declared: Declaration, seeds: Sequence[int]) -> dict[str, frozenset[str]]:
-    """Extra predictions that a declaration reads, by `Trial.arm_digest`, see `tlbench.scores.extras`.
-
-    Args:
-        declared: A claim, a table or a figure. A figure without `extras` may read all.
-        seeds: Seeds of the trials.
-    """
-    own = getattr(declared, "extras", ALL_EXTRAS)
-    found = {trial.arm_digest: own for trial in declared.trials(seeds)}
-    for quantity in getattr(declared, "quantities", ()):
-        for term in quantity.terms:
-            arm = term.arm.trial(seeds[0]).arm_digest
-            found[arm] = found.get(arm, own) | term.extras
-    return found
 
 
 class Labels:

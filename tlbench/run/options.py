@@ -141,6 +141,12 @@ OPTIONS = (
         metavar="{seed,fixed}",
         choices=("seed", "fixed"),
     ),
+    Option(
+        "--tlbench-show",
+        "Parts of the report to show in the terminal beside the answer, separated by commas: tables, figures, verdicts "
+        "(each claim with its seeds), notes, trials (the slowest); or none. Default: all with -v, none without.",
+        metavar="WHAT",
+    ),
     Option("--tlbench-store", "Folder of results (default: .tlbench).", "path", default=".tlbench", metavar="DIR"),
     Option(
         "--tlbench-report",
@@ -236,6 +242,7 @@ class Options:
         seeds: Number of seeds.
         max_seeds: Maximum number of seeds for undecided claims.
         split: `"seed"` where each seed draws a split of the images, `"fixed"` where all seeds share the profile's.
+        show: Parts of the report that the terminal shows beside the answer; None to go by pytest's verbosity.
         store: Folder of the store.
         report: Folder of the report.
         mlflow: Address of an MLflow tracking server that the report is sent to; None for none.
@@ -271,6 +278,7 @@ class Options:
     save: str | None = None
     compare: str | None = None
     split: Literal["seed", "fixed"] = "seed"
+    show: frozenset[str] | None = None
     fresh: bool = False
     workers: int | None = 1
     no_prefix_cache: bool = False
@@ -418,6 +426,7 @@ def read(
         "store": store,
         "report": values["report"] or store / "report",
         "compare_fail": _fail_on(given["tlbench_compare_fail"]),
+        "show": _parts(values["show"]),
         "workers": 1 if values["workers"] is None and distributed else values["workers"],
     }
     return Options(**{**values, **derived})
@@ -428,3 +437,9 @@ def _fail_on(text: str) -> FailOn:
     from tlbench.judge.comparison import FailOn
 
     return FailOn.parse(text)
+
+
+def _parts(text: str | None) -> frozenset[str] | None:
+    from tlbench.report import answer
+
+    return None if text is None else answer.parts(text)

@@ -1,105 +1,262 @@
-"""Progress of a run, and the time left."""
+"""Progress of a run: the state of training while it lasts, a line for each trial that has ended, and the time left."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from tlbench.declare.evaluations import Evaluation, Work
     from tlbench.declare.trials import Trial
     from tlbench.run.status import StatusFile
     from tlbench.store.results import EvaluationResult, Result
-    from tlbench.train.worker import Listener
 
 # From here on minutes are exact enough.
 SHOWN_IN_SECONDS = 90
 
+# Seconds between two states of a training that nothing is heard of.
+REFRESH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    """A trial that is being trained.
+
+    Attributes:
+        label: Label of the trial.
+        epoch: Number of epochs that are done.
+        epochs: Number of epochs of the recipe.
+        accuracy: Training accuracy of the last epoch; None before there is one.
+        seconds: Time since the trial was started.
+    """
+
+    label: str
+    epoch: int
+    epochs: int
+    accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of training.
+
+    Attributes:
+        finished: Number of trials that have ended.
+        total: Number of trials that are to be trained.
+        seconds: Time since training began.
+        seconds_left: Estimated time left; None before the first trial has ended.
+        running: Trials that are being trained.
+        claims_ready: Number of claims whose trials are all stored.
+        claims: Number of claims.
+    """
+
+    finished: int
+    total: int
+    seconds: float
+    seconds_left: float | None
+    running: tuple[RunningTrial, ...]
+    claims_ready: int
+    claims: int
+
+
+class Display(Protocol):
+    """Shows the progress of a run. All calls come one after the other, though from two threads."""
+
+    def line(self, text: str) -> None:
+        """Show a line that stays: a trial or an evaluation has ended."""
+
+    def state(self, state: State) -> None:
+        """Show the state of training, in place of the state before; called about once a second."""
+
+    def rest(self) -> None:
+        """Remove the state: nothing is being trained."""
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def line(self, text: str) -> None:
+        """Show nothing, as the others."""
+
+    def state(self, state: State) -> None:
+        """Part of the protocol."""
+
+    def rest(self) -> None:
+        """Part of the protocol."""
+
+
+class StatusDisplay:
+    """A display that also writes lines of progress to the status file.
+
+    Args:
+        display: Shows the progress.
+        status: File of the state of the run.
+    """
+
+    def __init__(self, display: Display, status: StatusFile) -> None:
+        self._status = status
+        self.state, self.rest, self._line = display.state, display.rest, display.line
+
+    def line(self, text: str) -> None:
+        """Show and write a line."""
+        self._status.progress(text)
+        self._line(text)
+
 
 class Progress:
-    """Shows the number, the label and the accuracy of trials and evaluations as they end, and the time left.
+    """Follows the trials and evaluations of a run, and tells a display.
 
     Args:
         label: Gives the label of a trial or an evaluation.
         trials: Trials that are to be trained.
-        tell: Shows a line; the second argument says whether the next one may replace it.
+        display: Shows the progress.
         graph: Gives the key under which a trial shares a compiled network.
         at_once: Number of trials that are trained at once.
+        claims: Digests of the trials to train of each claim.
     """
 
     def __init__(
         self,
         label: Callable[[Work], str],
-        trials: tuple[Trial, ...],
-        tell: Callable[[str, bool], None],
+        trials: Sequence[Trial],
+        display: Display,
         graph: Callable[[Trial], Hashable],
         at_once: int = 1,
+        claims: Sequence[frozenset[str]] = (),
     ) -> None:
         self._label = label
         self._waiting = {trial.digest: trial for trial in trials}
         self._total = len(trials)
-        self._tell = tell
+        self._display = display
         self._graph = graph
         self._at_once = at_once
-        self._begun = 0
-        self._running: dict[str, tuple[int, float]] = {}
+        self._claims = claims
+        self._numbers: dict[str, int] = {}
+        self._running: dict[str, tuple[Trial, float]] = {}
+        self._epochs: dict[str, tuple[int, float]] = {}
+        self._finished = 0
         self._seconds: defaultdict[object, list[float]] = defaultdict(list)
+        self._began = time.perf_counter()
+        self._lock = threading.Lock()
+        self._depth = 0
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Show the state of training once a second meanwhile, whether or not anything is heard of the trials."""
+        self._depth += 1
+        if self._depth > 1:
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        over = threading.Event()
+
+        def refresh() -> None:
+            while not over.wait(REFRESH_SECONDS):
+                with self._lock:
+                    if not over.is_set():
+                        self._display.state(self.current)
+
+        thread = threading.Thread(target=refresh, name="tlbench-progress", daemon=True)
+        with self._lock:
+            self._display.state(self.current)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            over.set()
+            thread.join()
+            self._display.rest()
+
+    @property
+    def current(self) -> State:
+        """The state of training now."""
+        now = time.perf_counter()
+        return State(
+            finished=self._finished,
+            total=max(self._total, len(self._numbers)),
+            seconds=now - self._began,
+            seconds_left=self._seconds_left(),
+            running=tuple(
+                RunningTrial(
+                    label=self._label(trial),
+                    epoch=self._epochs.get(digest, (0, 0.0))[0],
+                    epochs=trial.recipe.epochs,
+                    accuracy=self._epochs[digest][1] if digest in self._epochs else None,
+                    seconds=now - started,
+                )
+                for digest, (trial, started) in self._running.items()
+            ),
+            claims_ready=sum(not trials & self._waiting.keys() for trials in self._claims),
+            claims=len(self._claims),
+        )
 
     def trial_started(self, trial: Trial) -> None:
         """A trial begins."""
-        self._begun += 1
-        self._running[trial.digest] = self._begun, time.perf_counter()
-        self._tell(self._line(trial), True)
+        with self._lock:
+            self._numbers.setdefault(trial.digest, len(self._numbers) + 1)
+            self._running[trial.digest] = trial, time.perf_counter()
+            self._display.state(self.current)
 
     def epoch_ended(self, trial: Trial, epoch: int, accuracy: float) -> None:
         """So many epochs are done; the accuracy is that of training."""
-        # The name comes last: a narrow terminal cuts it, and nothing else.
-        number, name = self._numbered(trial)
-        self._tell(f"{number}, epoch {epoch}/{trial.recipe.epochs}, training {accuracy:.1%}{self._left()} {name}", True)
+        with self._lock:
+            self._epochs[trial.digest] = epoch, accuracy
+            self._display.state(self.current)
 
     def trial_ended(self, trial: Trial, result: Result) -> None:
         """A trial is in the store."""
-        self._seconds[self._cost(trial)].append(result.seconds)
-        line = self._line(trial)
-        self._waiting.pop(trial.digest, None)
-        self._running.pop(trial.digest, None)
-        outcome = "diverged" if result.diverged else f"accuracy {result.accuracy:.1%}"
-        self._tell(f"{line}: {outcome}, {result.seconds:.1f} s{self._left()}", False)
+        with self._lock:
+            self._seconds[self._cost(trial)].append(result.seconds)
+            self._waiting.pop(trial.digest, None)
+            self._running.pop(trial.digest, None)
+            self._epochs.pop(trial.digest, None)
+            self._finished += 1
+            number = self._numbers.setdefault(trial.digest, len(self._numbers) + 1)
+            outcome = "diverged" if result.diverged else f"accuracy {result.accuracy:.1%}"
+            left = self._seconds_left()
+            self._display.line(
+                f"trial {number}/{max(self._total, len(self._numbers))} [{self._label(trial)}]: {outcome}, "
+                f"{result.seconds:.1f} s{'' if left is None else f', {time_left(left)}'}"
+            )
 
     def evaluation_ended(self, evaluation: Evaluation, result: EvaluationResult) -> None:
         """An evaluation is in the store."""
-        outcome = "diverged" if result.diverged else f"accuracy {result.scores['accuracy']:.1%}"
-        self._tell(f"evaluation [{self._label(evaluation)}]: {outcome}, {result.seconds:.1f} s", False)
-
-    def _line(self, trial: Trial) -> str:
-        return " ".join(self._numbered(trial))
-
-    def _numbered(self, trial: Trial) -> tuple[str, str]:
-        label = self._label(trial)
-        number, _ = self._running.get(trial.digest, (self._begun, 0.0))
-        return f"trial {number}/{max(self._total, self._begun)}", f"[{label}]"
+        with self._lock:
+            outcome = "diverged" if result.diverged else f"accuracy {result.scores['accuracy']:.1%}"
+            self._display.line(f"evaluation [{self._label(evaluation)}]: {outcome}, {result.seconds:.1f} s")
 
     def _cost(self, trial: Trial) -> Hashable:
         # Trials that take about as long: of one network, with as many steps.
         return self._graph(trial), trial.data, trial.task, trial.recipe.batch_size, trial.recipe.epochs
 
-    def _left(self) -> str:
+    def _seconds_left(self) -> float | None:
         known = [value for values in self._seconds.values() for value in values]
         if not known:
-            return ""
+            return None
         mean = sum(known) / len(known)
         left = 0.0
         for trial in self._waiting.values():
             seconds = self._seconds.get(self._cost(trial))
             left += sum(seconds) / len(seconds) if seconds else mean
         left -= sum(time.perf_counter() - started for _, started in self._running.values())
-        left /= self._at_once
-        return f", {max(left, 0):.0f} s left" if left < SHOWN_IN_SECONDS else f", {left / 60:.0f} min left"
+        return max(left / self._at_once, 0.0)
+
+
+def time_left(seconds: float) -> str:
+    """An estimated time in words, such as `3 min left`."""
+    return f"{seconds:.0f} s left" if seconds < SHOWN_IN_SECONDS else f"{seconds / 60:.0f} min left"
 
 
 class Stopwatch:
@@ -113,12 +270,16 @@ class Stopwatch:
         trained: Trials that have ended, in that order.
     """
 
-    def __init__(self, listener: Listener, status: StatusFile) -> None:
+    def __init__(self, listener: Progress, status: StatusFile) -> None:
         self._listener = listener
         self._status = status
         self._started: float | None = None
         self._ended = 0.0
         self.trained: list[Trial] = []
+
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Show the state of training meanwhile, see `Progress.watched`."""
+        return self._listener.watched()
 
     @property
     def seconds(self) -> float:

@@ -12,7 +12,7 @@ Each step takes the one before it: whoever asks for a verdict gets the trials th
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 from tlbench.declare.claims import Claim
@@ -25,13 +25,14 @@ from tlbench.report.plans import describe_repetition
 from tlbench.report.tables import fill
 from tlbench.run.assembly import Assembly, assemble
 from tlbench.run.commands import Command
-from tlbench.run.gathered import Gathered, Labels, extras_of, work_of
-from tlbench.run.progress import Progress, Stopwatch
+from tlbench.run.extras import Extras
+from tlbench.run.gathered import Gathered, Labels, work_of
+from tlbench.run.progress import Silent
 from tlbench.run.reporting import make_report
 from tlbench.run.saving import Saving, save_and_compare, saved_run
 from tlbench.run.status import StatusFile
-from tlbench.run.training import find, make_runner, repeat
-from tlbench.scores.extras import ALL_EXTRAS, NO_EXTRAS
+from tlbench.run.training import Training, find, make_stopwatch, repeat
+from tlbench.scores.extras import NO_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
     from tlbench.report.tables import FilledTable, Table
     from tlbench.run.gathered import Declaration
     from tlbench.run.options import Options
+    from tlbench.run.progress import Display, Stopwatch
     from tlbench.store.results import EvaluationResult, Result
     from tlbench.store.timings import Timing
-    from tlbench.train.runner import Runner
 
 
 class Run:
@@ -58,11 +59,12 @@ class Run:
         options: Options of the run.
         identifier: Identifier that processes which share the run agree on; a new one unless given.
         command: Command that started the run, for the commands in the report.
-        tell: Shows a line of progress; the second argument says whether the next line may replace it.
+        display: Shows the progress of training; shows nothing unless given.
         before_training: Called once, before anything is trained.
 
     Attributes:
         gathered: Values for the report.
+        extras: Extra predictions of trials.
         labels: Labels of trials.
         planned: Trials and evaluations of the plan, each after its source.
     """
@@ -73,26 +75,23 @@ class Run:
         *,
         identifier: str | None = None,
         command: Command | None = None,
-        tell: Callable[[str, bool], None] = lambda _line, _passing: None,
+        display: Display | None = None,
         before_training: Callable[[], None] = lambda: None,
     ) -> None:
         self.options = options
         self.gathered = Gathered()
+        self.extras = Extras()
         self.planned: tuple[Work, ...] = ()
         self._identifier = identifier
         self._command = command or Command()
-        self._tell = tell
+        self._display = display or Silent()
         self._before_training = before_training
         self._claims: list[Claim] = []
-        # Extra predictions of planned arms, by their digest.
-        self._extras: dict[str, frozenset[str]] = {}
-        self._all_extras = False
         self.labels = Labels(self.gathered)
         self._results: dict[str, Result | EvaluationResult] = {}
         self._verdicts: list[Verdict] = []
         self._saving = Saving()
         self._status = StatusFile(options.status)
-        self._stopwatch: Stopwatch | None = None
 
     @cached_property
     def assembly(self) -> Assembly:
@@ -140,29 +139,17 @@ class Run:
             if isinstance(declared, Claim):
                 self._claims.append(declared)
             works += work_of(declared, self.study.seeds)
-            for arm, extras in extras_of(declared, self.study.seeds[:1]).items():
-                self._extras[arm] = self._extras.get(arm, NO_EXTRAS) | extras
+            self.extras.add(declared, self.study.seeds[:1])
             self.labels.add(declared.arms, range(self.options.max_seeds))
         self.gathered.check_names()
         self._results.clear()  # They may lack extra predictions.
-        self.planned = ordered(map(self._with_extras, [*self.planned, *works]))
+        self.planned = ordered(map(self.extras.on, [*self.planned, *works]))
         self.gathered.add_work(self.planned)
         missing = self.missing
         if missing and not self.options.plan:
             self.assembly.store.prepare()
         self._status.update(planned=len(self.trials), to_train=len(trials_of(missing)))
         return self.planned
-
-    def keep_all_extras(self) -> None:
-        """Have every trial make all extra predictions, since it is not known who reads them; call it before `plan`."""
-        self._all_extras = True
-
-    def _with_extras(self, work: Work) -> Work:
-        if isinstance(work, Evaluation):
-            return work
-        if self._all_extras:
-            return work.with_extras(ALL_EXTRAS)
-        return work.with_extras(self._extras.get(work.arm_digest, work.extras))
 
     @property
     def missing(self) -> tuple[Work, ...]:
@@ -190,9 +177,9 @@ class Run:
         Raises:
             Exception: The training of a trial, or an evaluation, has failed with it.
         """
-        wanted = ordered(self.planned if works is None else map(self._with_extras, works))
+        wanted = ordered(self.planned if works is None else map(self.extras.on, works))
         self.gathered.add_work(wanted)
-        self._runner.train_all(wanted)
+        self._training.train_all(wanted)
 
     @overload
     def result(self, work: Trial) -> Result: ...
@@ -207,7 +194,7 @@ class Run:
             Exception: The training of the trial, or the evaluation, has failed with it.
         """
         if work.digest not in self._results:
-            self._results[work.digest] = self._runner.result(self._with_extras(work))
+            self._results[work.digest] = self._training.result(self.extras.on(work))
         return self._results[work.digest]
 
     @overload
@@ -241,34 +228,30 @@ class Run:
         later = (trial for claim in self._claims for trial in claim.trials(range(self.options.max_seeds)))
         trial = find(digest, ordered([*self.trials, *later]))
         self._before_training()
-        result = repeat(self.assembly, trial, self._listener(), self.gathered.remarks.append)
+        result = repeat(self.assembly, trial, self._stopwatch(), self.gathered.remarks.append)
         told = describe_repetition(self.labels.first(trial), trial, result, self.stored(trial))
         return [*told, *self.gathered.remarks]
 
     def close(self) -> None:
         """End the processes that train."""
-        if "_runner" in vars(self):
-            self._runner.close()
+        if "_training" in vars(self):
+            self._training.close()
 
     @property
     def trained(self) -> tuple[float, Sequence[Trial]] | None:
         """Wall time in seconds from the first trial's start to the last one's end, and the trials; None without any."""
-        return self._stopwatch.outcome if self._stopwatch else None
+        return self._training.outcome if "_training" in vars(self) else None
 
     @cached_property
-    def _runner(self) -> Runner:
+    def _training(self) -> Training:
         self._before_training()
-        runner = make_runner(self.assembly, self._listener(), self.gathered.remarks.append)
-        # The whole plan, as soon as some of it is needed: only then are trials that share a network known.
-        runner.prepare(self.planned)
-        return runner
+        training = Training(self.assembly, self._stopwatch(), self.gathered.remarks.append)
+        training.prepare(self.planned)  # All of it: only then are trials that share a network known.
+        return training
 
-    def _listener(self) -> Stopwatch:
+    def _stopwatch(self) -> Stopwatch:
         _ = self._timings  # Before there are any of this run.
-        label, tell = partial(self.labels.first, unknown="outside the plan"), self._status.telling(self._tell)
-        progress = Progress(label, trials_of(self.missing), tell, self.assembly.graph, self.options.processes)
-        self._stopwatch = Stopwatch(progress, self._status)
-        return self._stopwatch
+        return make_stopwatch(self.assembly, self.labels, self.missing, self._claims, self._display, self._status)
 
     def judge(self) -> tuple[Verdict, ...]:
         """The verdicts on all planned claims, judged together, in the order of the plan; trains missing trials."""
@@ -306,7 +289,7 @@ class Run:
             self.stored,
             self.gathered.arms,
             self.gathered.verdicts,
-            peak_memory_bytes=self._runner.peak_memory_bytes if "_runner" in vars(self) else None,
+            peak_memory_bytes=self._training.peak_memory_bytes if "_training" in vars(self) else None,
         )
         self._saving = save_and_compare(run, self.options, self._command)
         return self._saving

@@ -13,7 +13,6 @@ from tlbench.store.publishing import publish
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 SCHEMA_VERSION = 1
@@ -90,21 +89,15 @@ class StatusFile:
         """
         self._status = replace(self._status, trained=count)
 
-    def telling(self, tell: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
-        """A function that shows a line of progress and writes it, unless the next line may replace it.
+    def progress(self, line: str) -> None:
+        """Write a line of progress.
 
         Args:
-            tell: Shows a line; the second argument says whether the next line may replace it.
+            line: The line, which tells that a trial or an evaluation has ended.
         """
-
-        def show(line: str, passing: bool) -> None:
-            if not passing:
-                # A full disk is told where results are written; here it must not end a training whose result fits.
-                with contextlib.suppress(StoreError):
-                    self.update(state="training", progress=line.strip())
-            tell(line, passing)
-
-        return show
+        # A full disk is told where results are written; here it must not end a training whose result fits.
+        with contextlib.suppress(StoreError):
+            self.update(state="training", progress=line.strip())
 
 
 def read(path: Path) -> RunStatus | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 
 from dataclasses import replace
@@ -9,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.declare.evaluations import trials_of
 from tlbench.errors import ConfigurationError
+from tlbench.run.progress import Progress, StatusDisplay, Stopwatch
 from tlbench.store.store import Store
 from tlbench.train.executors.inline import Inline
 from tlbench.train.executors.processes import Processes
@@ -21,10 +24,15 @@ from tlbench.train.worker import Setup, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tlbench.declare.claims import Claim
+    from tlbench.declare.evaluations import Work
     from tlbench.declare.trials import Trial
     from tlbench.machine.environment import Environment
     from tlbench.run.assembly import Assembly
-    from tlbench.store.results import Result
+    from tlbench.run.gathered import Labels
+    from tlbench.run.progress import Display
+    from tlbench.run.status import StatusFile
+    from tlbench.store.results import EvaluationResult, Result
     from tlbench.train.runner import Executor
     from tlbench.train.worker import Listener, Trainer
 
@@ -46,6 +54,83 @@ def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], No
     setup = Setup(assembly.environment, assembly.datasets, assembly.weights, make_trainer)
     executor = _make_executor(assembly, setup, listener, warn)
     return Runner(assembly.store, executor, warn)
+
+
+class Training:
+    """The training of a run.
+
+    Args:
+        assembly: Parts of the run.
+        stopwatch: Receives the progress of training.
+        warn: Receives sentences that a user should know.
+    """
+
+    def __init__(self, assembly: Assembly, stopwatch: Stopwatch, warn: Callable[[str], None]) -> None:
+        self._store = assembly.store
+        self._stopwatch = stopwatch
+        self._runner = make_runner(assembly, stopwatch, warn)
+
+    def prepare(self, works: Sequence[Work]) -> None:
+        """Train and compute all that the store lacks; an error is kept for whoever asks for the result."""
+        with self._watched(works):
+            self._runner.prepare(works)
+
+    def train_all(self, works: Sequence[Work]) -> None:
+        """Train and compute all that the store lacks, see `tlbench.train.runner.Runner.train_all`."""
+        with self._watched(works):
+            self._runner.train_all(works)
+
+    def result(self, work: Work) -> Result | EvaluationResult:
+        """The result of a trial or an evaluation, which is computed where the store lacks it."""
+        with self._watched([work]):
+            return self._runner.result(work)
+
+    @property
+    def outcome(self) -> tuple[float, Sequence[Trial]] | None:
+        """Wall time in seconds, and the trained trials; None without any."""
+        return self._stopwatch.outcome
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """Peak memory of a process that has trained; None where nothing had to be trained."""
+        return self._runner.peak_memory_bytes
+
+    def close(self) -> None:
+        """End the processes that train."""
+        self._runner.close()
+
+    def _watched(self, works: Sequence[Work]) -> contextlib.AbstractContextManager[None]:
+        return self._stopwatch.watched() if self._store.missing(works) else contextlib.nullcontext()
+
+
+def make_stopwatch(
+    assembly: Assembly,
+    labels: Labels,
+    missing: Sequence[Work],
+    claims: Sequence[Claim],
+    display: Display,
+    status: StatusFile,
+) -> Stopwatch:
+    """Make what follows the progress of a run.
+
+    Args:
+        assembly: Parts of the run.
+        labels: Labels of trials.
+        missing: Trials and evaluations that the store lacks.
+        claims: Claims of the run.
+        display: Shows the progress.
+        status: File of the state of the run.
+    """
+    seeds = assembly.study.seeds
+    progress = Progress(
+        partial(labels.first, unknown="outside the plan"),
+        trials_of(missing),
+        StatusDisplay(display, status),
+        assembly.graph,
+        assembly.options.processes,
+        [frozenset(trial.digest for trial in claim.trials(seeds)) for claim in claims],
+    )
+    return Stopwatch(progress, status)
 
 
 def repeat(assembly: Assembly, trial: Trial, listener: Listener, warn: Callable[[str], None]) -> Result:

@@ -1,4 +1,7 @@
-"""Metrics as pure functions of labels and predicted probabilities; `tlbench.scores.listed` names them."""
+"""Metrics as pure functions of labels and predicted probabilities; `tlbench.scores.listed` names them.
+
+Tests compare them with scikit-learn, whose import takes longer than to judge a stored study.
+"""
 
 from __future__ import annotations
 
@@ -60,14 +63,14 @@ def f1_per_class(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.floa
         Shape (classes,), between 0 and 1; 0 for a class that is neither present nor predicted.
         NaN where a probability is no finite number.
     """
-    from sklearn.metrics import f1_score
-
     labels, probabilities = _checked(labels, probabilities)
-    classes = np.arange(probabilities.shape[1])
     if not np.isfinite(probabilities).all():
-        return np.full(len(classes), math.nan)
-    scores = f1_score(labels, probabilities.argmax(axis=1), labels=classes, average=None, zero_division=0.0)
-    return np.asarray(scores, dtype=np.float64)
+        return np.full(probabilities.shape[1], math.nan)
+    counts = confusion(labels, probabilities)
+    right, either = counts.diagonal(), counts.sum(axis=0) + counts.sum(axis=1)
+    scores = np.zeros(len(right))
+    np.divide(2.0 * right, either, out=scores, where=either > 0)
+    return scores
 
 
 def macro_f1(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -90,15 +93,12 @@ def balanced_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Returns:
         Between 0 and 1; NaN where a probability is not finite.
     """
-    from sklearn.metrics import recall_score
-
     labels, probabilities = _checked(labels, probabilities)
     if not np.isfinite(probabilities).all():
         return math.nan
-    # The mean recall over the classes present is balanced_accuracy_score, which warns of a single class, and of classes
-    # that are predicted and absent.
-    present = np.unique(labels)
-    return float(recall_score(labels, probabilities.argmax(axis=1), labels=present, average="macro", zero_division=0.0))
+    counts = confusion(labels, probabilities)
+    images = counts.sum(axis=1)
+    return float(np.mean(counts.diagonal()[images > 0] / images[images > 0]))
 
 
 def top_k_accuracy(labels: ArrayLike, probabilities: ArrayLike, k: int = 5) -> float:
@@ -115,8 +115,6 @@ def top_k_accuracy(labels: ArrayLike, probabilities: ArrayLike, k: int = 5) -> f
     Raises:
         ValueError: There are no more than `k` classes, so that every image would count.
     """
-    from sklearn.metrics import top_k_accuracy_score
-
     labels, probabilities = _checked(labels, probabilities)
     classes = probabilities.shape[1]
     if not 1 <= k < classes or classes < 3:
@@ -124,10 +122,10 @@ def top_k_accuracy(labels: ArrayLike, probabilities: ArrayLike, k: int = 5) -> f
         raise ValueError(msg)
     if not np.isfinite(probabilities).all():
         return math.nan
-    # Scikit-learn prefers the last of equals. Counted from the other end it prefers the first, as accuracy does:
-    # otherwise a network that finds all classes equally probable would have a top-5 accuracy below its accuracy.
-    last = classes - 1
-    return float(top_k_accuracy_score(last - labels, probabilities[:, ::-1], k=k, labels=np.arange(classes)))
+    # The first of equals, as accuracy has it, not the last as in scikit-learn: otherwise a network that finds all
+    # classes equally probable would have a top-5 accuracy below its accuracy.
+    most_probable = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float(np.mean((most_probable == labels[:, np.newaxis]).any(axis=1)))
 
 
 def brier_score(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -161,11 +159,10 @@ def confusion(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.int64]:
     Returns:
         Shape (classes, classes): true classes in rows, predicted ones in columns.
     """
-    from sklearn.metrics import confusion_matrix
-
     labels, probabilities = _checked(labels, probabilities)
-    classes = np.arange(probabilities.shape[1])
-    return np.asarray(confusion_matrix(labels, probabilities.argmax(axis=1), labels=classes), dtype=np.int64)
+    classes = probabilities.shape[1]
+    pairs = labels.astype(np.int64) * classes + probabilities.argmax(axis=1)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int) -> list[tuple[float, float, int]]:
