@@ -235,14 +235,13 @@ def test_a_test_gets_the_results_of_planned_trials_with_all_predictions(project)
 
 
 def test_a_project_without_claims_is_left_alone(pytester):
-    """No store, no images, no report: a line in the header is all."""
+    """No store, no images, no report, no line in the header."""
     pytester.makepyfile("def test_one(): pass")
 
     result = pytester.runpytest("-p", "no:cacheprovider")
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["tlbench: *profile miniature*"])
-    result.stdout.no_fnmatch_line("*verdicts*")
+    result.stdout.no_fnmatch_line("tlbench*")
     assert not (pytester.path / ".tlbench").exists()
 
 

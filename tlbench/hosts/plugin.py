@@ -9,6 +9,7 @@ import signal
 import threading
 import warnings
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
@@ -17,13 +18,11 @@ from tlbench.errors import StoreError, TlbenchError, UnwritableError
 from tlbench.hosts import displays, printing
 from tlbench.hosts.declarations import MARKERS, claim_key, declaration, declarations_of, figure_key, table_key, wanted
 from tlbench.hosts.failures import failure, pytest_runtest_call, verdict_key  # noqa: F401 - a hook.
-from tlbench.run import options as options_of_runs
-from tlbench.run.options import OPTIONS
+from tlbench.hosts.settings import asked_for, pytest_addoption, read_options, usage_errors  # noqa: F401 - a hook.
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from tlbench.declare.profiles import Profile
     from tlbench.declare.study import Study
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from tlbench.report.figures import Drawn
     from tlbench.report.tables import FilledTable
     from tlbench.run.gathered import Declaration, Gathered
-    from tlbench.run.options import Option, Options
+    from tlbench.run.options import Options
     from tlbench.run.run import Run
     from tlbench.store.results import Result
 
@@ -69,63 +68,19 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(Hooks)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options, each an ini setting too."""
-    group = parser.getgroup("tlbench", "transfer-learning benchmarks")
-    for option in OPTIONS:
-        said = f"{option.help} (ini: {option.ini})"
-        if option.kind == "flag":
-            group.addoption(option.name, dest=option.ini, action="store_true", default=None, help=said)
-            parser.addini(option.ini, option.help, type="bool", default=False)
-        else:
-            group.addoption(option.name, dest=option.ini, metavar=option.metavar, default=None, help=said)
-            parser.addini(option.ini, option.help, type="string", default=option.default)
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the options; a contradiction or a malformed value is a usage error."""
+    """Read the options where any is given; a contradiction or a malformed value is a usage error."""
     for marker in MARKERS.values():
         config.addinivalue_line("markers", marker)
     config.addinivalue_line("filterwarnings", f"ignore:{KERAS_COPIES}:DeprecationWarning")
-    with _usage_errors():
-        options = _options(config)
-    config.pluginmanager.register(Plugin(config, options), "tlbench-session")
-    if options.gpu and not config.option.collectonly and not config.option.help:
+    plugin = Plugin(config)
+    config.pluginmanager.register(plugin, "tlbench-session")
+    # Other sessions need no options, whose profiles take a fifth of a second to import.
+    if asked_for(config) and plugin.options.gpu and not config.option.collectonly and not config.option.help:
         from tlbench.machine import environment
 
-        with _usage_errors():
+        with usage_errors():
             environment.current(gpu=True)
-
-
-class _usage_errors:  # noqa: N801
-    """Turns tlbench's errors into pytest's usage errors: one line, exit status 4."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, TlbenchError):
-            raise pytest.UsageError(str(error)) from error
-
-
-def _options(config: pytest.Config) -> Options:
-    def value(option: Option) -> Any:
-        given = config.getoption(option.ini)
-        return config.getini(option.ini) if given is None else given
-
-    # A path in an ini file is relative to that file; a typed path, to where it is typed.
-    def base(option: Option) -> Path:
-        return config.invocation_params.dir if config.getoption(option.ini) is not None else config.rootpath
-
-    return options_of_runs.read(
-        {option.ini: value(option) for option in OPTIONS},
-        base,
-        [profile for profiles in config.hook.pytest_tlbench_profiles() for profile in profiles],
-        {name: make for networks in config.hook.pytest_tlbench_networks() for name, make in networks.items()},
-        project=config.rootpath,
-        # The controller of pytest-xdist as well: it reads results of its workers, and so must be in their environment.
-        distributed=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no",
-    )
 
 
 class Plugin:
@@ -133,12 +88,10 @@ class Plugin:
 
     Args:
         config: Configuration of the session.
-        options: Options of the run.
     """
 
-    def __init__(self, config: pytest.Config, options: Options) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._options = options
         self._worker = hasattr(config, "workerinput")
         # Workers take part in the run of the controller, which tells them; any other session makes an identifier up.
         self._identifier: str | None = getattr(config, "workerinput", {}).get("tlbench_run")
@@ -151,6 +104,12 @@ class Plugin:
         self._ending = False
         self._restore_sigterm: Callable[[], object] = lambda: None
 
+    @cached_property
+    def options(self) -> Options:
+        """Options of the run, read when they are first asked for."""
+        with usage_errors():
+            return read_options(self._config)
+
     @property
     def run(self) -> Run:
         """The run, made when it is first asked for."""
@@ -159,7 +118,7 @@ class Plugin:
             from tlbench.run.run import Run
 
             self._run = Run(
-                self._options,
+                self.options,
                 identifier=self._identifier,
                 command=Command(tuple(map(str, self._config.invocation_params.args))),
                 display=displays.display(self._config, silent=self._worker),
@@ -170,7 +129,7 @@ class Plugin:
     @property
     def fail_inconclusive(self) -> bool:
         """True where a claim that cannot be judged fails."""
-        return self._options.inconclusive == "fail"
+        return self.options.inconclusive == "fail"
 
     # Hooks, in the order in which pytest calls them.
 
@@ -185,6 +144,10 @@ class Plugin:
 
     def pytest_report_header(self) -> str | None:
         """Show the facts that decide the run and are known without reading images or importing a backend."""
+        return self._facts if asked_for(self._config) else None
+
+    @property
+    def _facts(self) -> str:
         from tlbench import __version__
         from tlbench.machine import backends
 
@@ -193,11 +156,11 @@ class Plugin:
             backend = f"{name} {backends.version(name)}, keras {backends.version('keras')}"
         except TlbenchError as error:
             backend = str(error)
-        seeds, most = self._options.seeds, self._options.max_seeds
+        seeds, most = self.options.seeds, self.options.max_seeds
         more = f", up to {most} where they do not decide" if most > seeds else ""
         return (
-            f"tlbench: {__version__}, {backend}, {'gpu' if self._options.gpu else 'cpu'}, "
-            f"profile {self._options.profile.name}, {seeds} seeds{more}"
+            f"tlbench: {__version__}, {backend}, {'gpu' if self.options.gpu else 'cpu'}, "
+            f"profile {self.options.profile.name}, {seeds} seeds{more}"
         )
 
     @pytest.hookimpl(tryfirst=True)
@@ -209,7 +172,7 @@ class Plugin:
                 declaration(item, name)
         if not declaring or self._config.option.collectonly:
             return
-        with _usage_errors():
+        with usage_errors():
             if any("trained" in getattr(item, "fixturenames", ()) for item in session.items):
                 self.run.extras.keep_all()  # The test gets results, and may read all that there is.
             self.run.plan([declared for item in declaring for declared in self._declare(item)])
@@ -226,9 +189,10 @@ class Plugin:
         run, assembly, missing = self._run, self._run.assembly, self._run.missing
         if self._config.get_verbosity() < 0:
             return []
-        lines = [f"tlbench study: {assembly.study_in_short}"]
+        lines = [] if asked_for(self._config) else [self._facts]
+        lines.append(f"tlbench study: {assembly.study_in_short}")
         if self._config.get_verbosity() > 0:
-            lines = [f"tlbench {name}: {value}" for name, value in assembly.header.items()]
+            lines[-1:] = [f"tlbench {name}: {value}" for name, value in assembly.header.items()]
             lines += [f"tlbench note: {note}" for note in assembly.notes]
         evaluations, to_compute = (len(evaluations_of(works)) for works in (run.planned, missing))
         size = describe_size(run.trials, run.forecast(missing), evaluations, to_compute)
@@ -237,12 +201,14 @@ class Plugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> bool | None:
         """Run no test where only the plan is asked for, or a trial to be repeated."""
-        if self._options.repeat and not self._worker:
+        if not asked_for(self._config):
+            return None
+        if self.options.repeat and not self._worker:
             # Outside of tests, pytest's own filters are not at work.
-            with _usage_errors(), warnings.catch_warnings():
+            with usage_errors(), warnings.catch_warnings():
                 warnings.filterwarnings("ignore", KERAS_COPIES, DeprecationWarning)
-                self._repeated = self.run.repeat(self._options.repeat)
-        return True if self._options.plan or self._options.repeat else None
+                self._repeated = self.run.repeat(self.options.repeat)
+        return True if self.options.plan or self.options.repeat else None
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Skip a test whose classes the dataset lacks."""
@@ -262,13 +228,13 @@ class Plugin:
             return
         # A run that was interrupted is no run to compare with; its trials are in the store all the same.
         whole = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-        asked = self._options.save or self._options.compare
-        if not whole or self._options.plan or self._options.repeat:
+        asked = self.options.save or self.options.compare
+        if not whole or self.options.plan or self.options.repeat:
             return
         if asked and self._run.gathered.trials:
             saving = self._run.save()
             self._compared = saving.lines
-            if saving.outcome == "not measured" and self._options.compare_fail.measured:
+            if saving.outcome == "not measured" and self.options.compare_fail.measured:
                 session.exitstatus = session.exitstatus or NOT_MEASURED
             if saving.outcome == "failed" or saving.failed:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -301,13 +267,15 @@ class Plugin:
         # Where the run was refused, its one message is all that there is to say.
         if self._worker or self._config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
-        if self._options.plan:
-            with _usage_errors():
+        if self._run is None and not asked_for(self._config):
+            return
+        if self.options.plan:
+            with usage_errors():
                 printing.print_plan(terminalreporter, self.run)
             return
         for line in self._repeated:
             terminalreporter.write_line(line)
-        if self._options.repeat or self._run is None:
+        if self.options.repeat or self._run is None:
             return
         if self._run.gathered.empty:
             printing.print_outcome(terminalreporter, self._run)
@@ -315,17 +283,17 @@ class Plugin:
                 terminalreporter.write_line(f"Note: {remark}")
         else:
             self._print_and_write(terminalreporter, self._run)
-        with _usage_errors():
+        with usage_errors():
             self._run.finish()
 
     def _print_and_write(self, reporter: pytest.TerminalReporter, run: Run) -> None:
-        with _usage_errors():
+        with usage_errors():
             report = run.report()
             silent = self._config.get_verbosity() < -1
             if self._config.get_verbosity() == -1:
                 printing.print_tally(reporter, report)
             elif not silent:
-                printing.print_report(reporter, report, printing.shown(self._config, self._options.show))
+                printing.print_report(reporter, report, printing.shown(self._config, self.options.show))
                 printing.print_outcome(reporter, run)
             written = printing.write_report(reporter, run, report, silent=silent)
         if not written and self._pytest_session is not None:

@@ -1,0 +1,75 @@
+"""The options of a session, from the command line and ini files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tlbench.errors import TlbenchError
+from tlbench.run import options as options_of_runs
+from tlbench.run.options import OPTIONS
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tlbench.run.options import Option, Options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, each an ini setting too."""
+    group = parser.getgroup("tlbench", "transfer-learning benchmarks")
+    for option in OPTIONS:
+        said = f"{option.help} (ini: {option.ini})"
+        if option.kind == "flag":
+            group.addoption(option.name, dest=option.ini, action="store_true", default=None, help=said)
+            parser.addini(option.ini, option.help, type="bool", default=False)
+        else:
+            group.addoption(option.name, dest=option.ini, metavar=option.metavar, default=None, help=said)
+            parser.addini(option.ini, option.help, type="string", default=option.default)
+
+
+class usage_errors:  # noqa: N801
+    """Turns tlbench's errors into pytest's usage errors: one line, exit status 4."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TlbenchError):
+            raise pytest.UsageError(str(error)) from error
+
+
+def asked_for(config: pytest.Config) -> bool:
+    """Tell whether the command line or an ini file has an option of tlbench."""
+    return any(
+        config.getoption(option.ini) is not None or config.getini(option.ini) not in {option.default, False}
+        for option in OPTIONS
+    )
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Read the options of a session.
+
+    Raises:
+        ConfigurationError: A value is malformed, or contradicts another.
+    """
+
+    def value(option: Option) -> Any:
+        given = config.getoption(option.ini)
+        return config.getini(option.ini) if given is None else given
+
+    # A path in an ini file is relative to that file; a typed path, to where it is typed.
+    def base(option: Option) -> Path:
+        return config.invocation_params.dir if config.getoption(option.ini) is not None else config.rootpath
+
+    return options_of_runs.read(
+        {option.ini: value(option) for option in OPTIONS},
+        base,
+        [profile for profiles in config.hook.pytest_tlbench_profiles() for profile in profiles],
+        {name: make for networks in config.hook.pytest_tlbench_networks() for name, make in networks.items()},
+        project=config.rootpath,
+        # The controller of pytest-xdist as well: it reads results of its workers, and so must be in their environment.
+        distributed=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no",
+    )
