@@ -28,7 +28,8 @@ def table_2(study: Study) -> Table:
 
 
 def frozen_flows(study: Study) -> Bars:
-    bars = tuple(Bar(flows, score(frozen(study, flows)), TABLE_2[flows][0]) for flows in TABLE_2)
+    by_depth = ("none", "entry", "entry+middle", "all")
+    bars = tuple(Bar(flows, score(frozen(study, flows)), TABLE_2[flows][0]) for flows in by_depth)
     title = "accuracy of transferred weights with flows frozen"
     return Bars("Frozen flows", title, "frozen flows", "accuracy", bars, published_by="poster")
 

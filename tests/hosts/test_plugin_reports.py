@@ -153,3 +153,17 @@ def test_verdicts_are_properties_in_junits_xml(project):
         properties["test_better[0.01]"]
     )
     assert {} == properties["test_rates"]
+
+
+def test_a_project_gets_the_report_by_a_hook(project):
+    """Verdicts, trials and environments as values, once the files are written."""
+    path = project.path / "conftest.py"
+    path.write_text(
+        f"{path.read_text()}\n\n"
+        "def pytest_tlbench_report(report):\n"
+        "    print('hooked', [claim.outcome for claim in report.claims], report.environments[0].backend)\n"
+    )
+
+    result = project.runpytest("-k", "better", "--tlbench-seeds", "1")
+
+    result.stdout.fnmatch_lines(["The report is *", "hooked ['inconclusive'] *"])

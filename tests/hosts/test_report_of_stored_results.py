@@ -121,7 +121,7 @@ def test_the_page_tells_them_too(report, tmp_path):
     for outcome, count in (("supported", 1), ("refuted", 1), ("inconclusive", 2)):
         assert f"<strong>{count}</strong> {outcome}" in page
     assert "<strong>Diverged.</strong> 1 trial diverged" in page
-    assert "<strong>Signs.</strong>" in page
+    assert "<strong>Seeds disagree.</strong>" in page
     columns = sum(metric.least_labels <= 2 for metric in METRICS)
     assert f'<td colspan="{columns}">diverged</td>' in page
 

@@ -102,7 +102,7 @@ def test_seeds_that_disagree_are_named():
     differ = reports.claim("test_differ", left=(0.7, 0.8), right=(0.6, 0.6), threshold=0.15)
     (found,) = cautions(reports.report(claims=(agree, differ)))
 
-    assert ("signs", ("test_differ",)) == (found.kind, found.claims)
+    assert ("seeds disagree", ("test_differ",)) == (found.kind, found.claims)
 
 
 def test_one_seed_is_too_few():

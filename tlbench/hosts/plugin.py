@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tlbench.declare.study import Study
     from tlbench.declare.trials import Network, Trial
     from tlbench.judge.verdicts import Verdict
+    from tlbench.report.content import Report
     from tlbench.report.figures import Drawn
     from tlbench.report.tables import FilledTable
     from tlbench.run.gathered import Declaration, Gathered
@@ -61,6 +62,9 @@ class Hooks:
 
         A family is a function from settings to a network, such as the class of a network itself.
         """
+
+    def pytest_tlbench_report(self, report: Report) -> None:
+        """Called with the report of a run, once its files are written: verdicts, trials, settings and environments."""
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -296,6 +300,7 @@ class Plugin:
                 printing.print_report(reporter, report, printing.shown(self._config, self.options.show))
                 printing.print_outcome(reporter, run)
             written = printing.write_report(reporter, run, report, silent=silent)
+            self._config.hook.pytest_tlbench_report(report=report)
         if not written and self._pytest_session is not None:
             self._pytest_session.exitstatus = self._pytest_session.exitstatus or pytest.ExitCode.TESTS_FAILED
         if self._compared:

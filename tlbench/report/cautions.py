@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlbench.report.content import Report
     from tlbench.report.records import ClaimRecord, TrialRecord
 
-Kind = Literal["stand-in data", "diverged", "moving statistics", "saturated", "signs", "one seed"]
+Kind = Literal["stand-in data", "diverged", "moving statistics", "saturated", "seeds disagree", "one seed"]
 
 # Accuracy that a trial's own training images, and the batch's own statistics, must be above that of its test by: ten
 # points are far beyond the noise of a test of some hundred images, and a network that overfits has the first alone.
@@ -120,7 +120,7 @@ def _signs(report: Report) -> Iterator[Caution]:
             "Seeds disagree: under some the difference is above what the claim asks for, under others below. Which of "
             "them are drawn decides what a single run would have shown."
         )
-        yield Caution("signs", text, tuple(found))
+        yield Caution("seeds disagree", text, tuple(found))
 
 
 def _one_seed(report: Report) -> Iterator[Caution]:
