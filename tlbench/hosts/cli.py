@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from typing import Any
 
 import click
@@ -12,8 +14,33 @@ from tlbench.hosts.commands import networks, saved_runs, stores, versions
 from tlbench.hosts.commands.shared import COULD_NOT_RUN
 
 
+# In the order of `--help`; any other command follows.
+ORDER = ("upgrade", "bisect", "compare", "history", "report", "list", "show")
+
+EXAMPLE = """\b
+Examples:
+  tlbench upgrade "keras==3.12.4" "keras==3.15.1"   may this upgrade be made?
+  tlbench report .tlbench                           make the last run's page again
+"""
+
+
 class _Group(click.Group):
-    """Turns tlbench's errors into a line and exit status 2."""
+    """Turns tlbench's errors into a line and exit status 2, and lists commands with a whole sentence each."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, those of daily use first."""
+        known = super().list_commands(ctx)
+        return [*(name for name in ORDER if name in known), *(name for name in known if name not in ORDER)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with the first clause of its description, which click would cut."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            text = (command.help or "").partition("\n\n")[0] if command else ""
+            rows.append((name, re.split(r"[;:]|\.(?=\s|$)", " ".join(text.split()))[0]))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -23,7 +50,9 @@ class _Group(click.Group):
             ctx.exit(COULD_NOT_RUN)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXAMPLE
+)
 @click.version_option(__version__)
 def main() -> None:
     """Is what we believe about transfer learning still true after this change?"""
