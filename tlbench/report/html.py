@@ -50,7 +50,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
         for trial in arm.trials
     }
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             report=report,
@@ -118,11 +118,12 @@ class _Scale:
         return f"{BAR_WIDTH * (value - self.low) / (self.high - self.low):.1f}"
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of pages, and the filters that they share."""
     # Imported where a page is made: every pytest of a project imports this module's package.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    templates = Environment(
         loader=PackageLoader("tlbench.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -130,8 +131,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"share": _share, "signed": _signed, "decimal": _decimal, "score": formats.score}
-    return environment
+    templates.filters |= {"share": _share, "signed": _signed, "decimal": _decimal, "score": formats.score}
+    return templates
 
 
 def _backwards(values: Sequence[_T]) -> list[tuple[int, _T]]:
