@@ -113,7 +113,17 @@ class Stored:
 
 
 def drift(stored: Stored, arms: np.ndarray, start: int, nights: int) -> np.ndarray:
-    """What a drift adds to the scores of some arms: worse by the noise between seeds, over `DRIFT_NIGHTS`."""
+    """The change that a drift makes to the scores of some arms: worse by the noise between seeds, over `DRIFT_NIGHTS`.
+
+    Args:
+        stored: Arms and their noise.
+        arms: Numbers of the arms that drift.
+        start: First night of the drift.
+        nights: Number of nights.
+
+    Returns:
+        Differences, shape (nights, arms, 1, metrics).
+    """
     course = np.clip((np.arange(nights) - start) / DRIFT_NIGHTS, 0, 1)
     size = stored.noise * [-1 if metric.higher_is_better else 1 for metric in ALARMING]
     size[~np.isin(np.arange(len(stored.arms)), arms)] = 0

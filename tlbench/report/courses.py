@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tlbench.judge.history import Course, History, Point
-    from tlbench.scores.listed import Unit
 
 # Size of the drawing area in its own units; a page stretches it.
 WIDTH, HEIGHT = 1000, 100
@@ -99,7 +99,7 @@ def chart(course: Course, history: History) -> Chart:
             if all(point.low is not None for point in stretch)
         ),
         ticks=tuple(
-            Mark(100 * place.y(value) / HEIGHT, shown(value, course)) for value in nice_ticks(place.low, place.high)
+            Mark(100 * place.y(value) / HEIGHT, _tick(value, course)) for value in nice_ticks(place.low, place.high)
         ),
         versions=_spaced([(place.x(night) / WIDTH, str(number)) for number, night in version_nights(history)]),
         steps=_spaced([(place.x(night) / WIDTH, "▼") for night in course.steps]),
@@ -129,10 +129,14 @@ def dates(history: History) -> list[str]:
 
 
 def shown(value: float, course: Course) -> str:
-    """A value of a course: `87.7%`, `0.34`, or the ratio `1.05` of a speed figure."""
-    if course.kind == "claim" and course.unit == "percent":
-        return formats.signed(value, course.unit)
+    """A value of a course: `87.7%`, `0.34`, `+1.2 points` of a claim, or the ratio `1.05` of a speed figure."""
+    if course.kind == "claim":
+        return formats.with_unit(value, course.unit)
     return formats.shown(value, course.unit)
+
+
+def _tick(value: float, course: Course) -> str:
+    return formats.signed(value, course.unit) if course.kind == "claim" else formats.shown(value, course.unit)
 
 
 def summary(course: Course, history: History) -> str:
@@ -142,6 +146,8 @@ def summary(course: Course, history: History) -> str:
     if course.kind == "speed":
         text += " times the accepted night's value"
     text += f", in {len(course.points)} of {len(history.nights)} nights"
+    if outcomes := Counter(point.outcome for point in course.points if point.outcome):
+        text += f": {', '.join(f'{count} {outcome}' for outcome, count in outcomes.most_common())}"
     if course.drift is not None:
         text += f"; {drift_in_words(course)}"
     if course.steps:
@@ -249,8 +255,3 @@ def sparkline(course: Course, columns: int = 24) -> str:
     if spread == 0:
         return BLOCKS[3] * len(means)
     return "".join(BLOCKS[int(7 * share + 0.5)] for share in (means - means.min()) / spread)
-
-
-def unit_of(unit: Unit) -> str:
-    """Name of a unit after a noise: `points`, `nats`, or nothing."""
-    return formats.with_unit(0.0, unit).partition(" ")[2]

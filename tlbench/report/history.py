@@ -105,7 +105,15 @@ def describe(history: History) -> str:
     return "\n\n".join(parts)
 
 
-DRIFT_HEADINGS = ("drift", "direction", "quantity", "against the reference", "in noises between seeds", "nights", "p")
+DRIFT_HEADINGS = (
+    "arm or claim",
+    "direction",
+    "quantity",
+    "against the reference",
+    "in noises between seeds",
+    "nights",
+    "p",
+)
 
 
 def _drift_rows(history: History) -> list[tuple[str, ...]]:
@@ -131,7 +139,7 @@ def _metric_name(key: str) -> str:
     return next((metric.name for metric in METRICS if metric.key == key), "difference")
 
 
-STEP_HEADINGS = ("change point", "quantity", "night", "before", "after", "versions that changed")
+STEP_HEADINGS = ("arm, claim or speed", "quantity", "night", "before", "after", "versions that changed")
 
 
 def _step_rows(history: History) -> Iterator[tuple[str, ...]]:
@@ -159,17 +167,20 @@ def _versions(versions: tuple[tuple[str, str | None, str | None], ...]) -> str:
     return ", ".join([*named, *([f"{len(versions) - _NAMED} more"] if len(versions) > _NAMED else [])])
 
 
-def _facts(history: History, title: str) -> dict[str, str]:
+def _facts(history: History) -> dict[str, str]:
     first, last, reference = history.nights[0], history.nights[-1], history.nights[history.reference]
     unmeasured = sum(night.measured == 0 for night in history.nights)
     nights = f"{len(history.nights)}, {first.created[:10]} to {last.created[:10]}"
     return {
-        "series": title,
         "nights": nights + (f"; {unmeasured} of them measured nothing anew" if unmeasured else ""),
         "accepted": f"{reference.name}, {reference.created[:10]}",
         "last": f"{last.name}, {last.created[:10]}" + (f", commit {last.commit}" if last.commit else ""),
-        "versions changed": f"in {len(version_nights(history))} nights",
+        "versions": f"changed {_times(len(version_nights(history)))}",
     }
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 VERSION_HEADINGS = ("number", "night", "changed")
@@ -201,7 +212,7 @@ def markdown(history: History, title: str) -> str:
     from tlbench.report.escaping import markdown as escaped
 
     parts = [f"# History: {escaped(title)}", f"**{escaped(answer(history))}**"]
-    parts.append("\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in _facts(history, title).items()))
+    parts.append("\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in _facts(history).items()))
     if rows := _drift_rows(history):
         parts += ["## Drift", grid(DRIFT_HEADINGS, rows)]
     if steps := list(_step_rows(history)):
@@ -251,10 +262,9 @@ def page(history: History, title: str) -> str:
         history: The history.
         title: Name of the series.
     """
-    steps = list(_step_rows(history))
     tables = [
-        ("drift", "Drift", DRIFT_HEADINGS, _drift_rows(history)),
-        ("steps", "Change points", STEP_HEADINGS, steps),
+        ("drift", "Drift", "The last nights against the reference", DRIFT_HEADINGS, _drift_rows(history)),
+        ("steps", "Change points", "Nights at which a course steps", STEP_HEADINGS, list(_step_rows(history))),
     ]
     return (
         environment()
@@ -263,11 +273,11 @@ def page(history: History, title: str) -> str:
             title=title,
             answer=answer(history),
             alarming=bool(history.alarms),
-            facts=_facts(history, title),
+            facts=_facts(history),
             about=ABOUT,
             about_charts=ABOUT_CHARTS,
             no_engine="" if history.steps_known else NO_ENGINE,
-            tables=[table for table in tables if table[3]],
+            tables=[table for table in tables if table[-1]],
             sections=list(_sections(history)),
             dates=dates(history),
             versions=(VERSION_HEADINGS, _version_rows(history)),
