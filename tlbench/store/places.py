@@ -341,17 +341,25 @@ class ObjectStorage:
         """Write files, and delete others; a run that is there is not replaced."""
         files, root = self._opened()
         for name, content in added.items():
-            path = f"{root}/{name}"
-            with self._reached():
-                if not name.endswith(ACCEPTED) and files.exists(path):
-                    msg = f"{self} has this saved run already; save again. Received: {name}"
-                    raise TakenError(msg)
-                files.makedirs(path.rpartition("/")[0], exist_ok=True)
-                files.pipe_file(path, content)
+            self._create(files, f"{root}/{name}", content, new=not name.endswith(ACCEPTED))
         with self._reached():
             for name in removed:
                 if files.exists(f"{root}/{name}"):
                     files.rm_file(f"{root}/{name}")
+
+    def _create(self, files: Any, path: str, content: bytes, *, new: bool) -> None:
+        msg = f"{self} has this saved run already; save again. Received: {path}"
+        with self._reached():
+            # Not every driver knows the mode.
+            taken = new and files.exists(path)
+        if taken:
+            raise TakenError(msg)
+        try:
+            with self._reached():
+                files.makedirs(path.rpartition("/")[0], exist_ok=True)
+                files.pipe_file(path, content, mode="create" if new else "overwrite")
+        except FileExistsError as error:
+            raise TakenError(msg) from error
 
     def _opened(self) -> tuple[Any, str]:
         try:
@@ -373,7 +381,7 @@ class ObjectStorage:
     def _reached(self) -> Any:
         try:
             yield
-        except StoreError:
+        except FileExistsError:
             raise
         except Exception as error:  # Drivers raise whatever their libraries do.
             msg = f"Saved runs at {self.url} cannot be reached; check the address and the credentials. "

@@ -53,8 +53,8 @@ def series(folder: Path, machine: str, pattern: str) -> list[Path]:
         machine: Machine that saved the runs.
         pattern: Name of the runs; `*` and `?` stand for any characters.
     """
-    paths = baselines.saved_runs(folder)
-    return [path for path in paths if path.parent.name == machine and fnmatch.fnmatchcase(name_of(path), pattern)]
+    paths = baselines.runs_of_machine(folder / machine)
+    return [path for path in paths if fnmatch.fnmatchcase(name_of(path), pattern)]
 
 
 def name_of(path: Path) -> str:
