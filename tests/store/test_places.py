@@ -11,7 +11,10 @@ import pytest
 
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.store import baselines, places
-from tlbench.store.places import GitBranch, ObjectStorage, Place, TakenError, place
+from tlbench.store.git_branch import GitBranch
+from tlbench.store.object_storage import ObjectStorage
+from tlbench.store.places import Place, place
+from tlbench.store.remotes import TakenError
 from tlbench.store.series import ACCEPTED, accepted_runs
 
 
