@@ -159,12 +159,12 @@ def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[D
         rows = np.flatnonzero(sizes == size)
         means = np.stack([courses[row][0] for row in rows])
         found = zip(*strongest(means, references[rows], noises[rows], degrees[rows]), strict=True)
-        for row, (effect, error, below, above, window) in zip(rows, found, strict=True):
+        for row, (effect, error, below, above, window) in zip(map(int, rows), found, strict=True):
             each = watched[row]
             tests = 2 * LOOKS * quantities
             worse, better = (min(1.0, tests * float(p)) for p in (below, above)[:: each.sign])
             reference = int(min(references[row], max(size - window, 1)))
-            judged[int(row)] = Drift(
+            judged[row] = Drift(
                 each.label,
                 each.metric,
                 each.unit,

@@ -63,15 +63,15 @@ class GitBranch:
             raise TakenError(msg)
         with tempfile.TemporaryDirectory() as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            self._git("read-tree", *([tip] if tip else ["--empty"]), **index)
+            self._git("read-tree", *([tip] if tip else ["--empty"]), variables=index)
             for name, content in added.items():
                 blob = self._git("hash-object", "-w", "--stdin", content=content).decode().strip()
-                self._git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", **index)
+                self._git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", variables=index)
             for name in removed:
-                self._git("update-index", "--force-remove", name, **index)
-            tree = self._git("write-tree", **index).decode().strip()
+                self._git("update-index", "--force-remove", name, variables=index)
+            tree = self._git("write-tree", variables=index).decode().strip()
         parent = ["-p", tip] if tip else []
-        commit = self._git("commit-tree", tree, *parent, "-m", message, **_AUTHOR).decode().strip()
+        commit = self._git("commit-tree", tree, *parent, "-m", message, variables=_AUTHOR).decode().strip()
         self._publish(commit, tip)
 
     def _publish(self, commit: str, tip: str) -> None:
@@ -109,10 +109,10 @@ class GitBranch:
         reference = self._tracking if self._has_remote else f"refs/heads/{self.branch}"
         return self._git("for-each-ref", "--format=%(objectname)", reference).decode().strip()
 
-    def _git(self, *arguments: str, content: bytes | None = None, **variables: str) -> bytes:
+    def _git(self, *arguments: str, content: bytes | None = None, variables: Mapping[str, str] | None = None) -> bytes:
         command = ["git", "-C", str(self.repository), *arguments]
         # Nobody answers a question for a password at night.
-        environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", **variables}
+        environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", **(variables or {})}
         try:
             ended = subprocess.run(
                 command, input=content, capture_output=True, check=False, timeout=300, env=environment
