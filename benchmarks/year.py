@@ -41,18 +41,14 @@ ALARMING = [metric for metric in METRICS if metric.alarms]
 SOURCES = {"real images": Path("docs/real-images/results.json"), "pocket": Path("docs/pocket/results.json")}
 
 # Share of the noise between seeds, and whether a night draws its own or repeats the last until a version changes.
-NOISES = {
-    "as between seeds": (1.0, False),
-    "half of that": (0.5, False),
-    "none, a new draw each month": (1.0, True),
-}
+NOISES = {"as between seeds": (1.0, False), "none, a new draw each month": (1.0, True)}
 
 # A drift of one standard deviation between seeds.
 DRIFT_NIGHTS, DELAY = 60, 14
 
 DAYS_OF_MONTH = 30
 
-QUIET_YEARS, DRIFTING_YEARS = 200, 200
+QUIET_YEARS, DRIFTING_YEARS = 100, 60
 
 BEGIN, END = "<!-- counted by benchmarks/year.py -->", "<!-- end of the years -->"
 

@@ -161,8 +161,17 @@ def test_ticks_are_few_and_within_the_axis(low, size):
     """Whatever the values."""
     ticks = nice_ticks(low, low + size)
 
-    assert 2 <= len(ticks) <= 7
+    assert 2 <= len(ticks) <= 5
     assert all(low - 1e-9 * abs(low) - 1e-9 <= tick <= low + size + 1e-9 * abs(low + size) + 1e-9 for tick in ticks)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.7, 0.9, [0.7, 0.8, 0.9]), (-0.16, 0.2, [-0.1, 0.0, 0.1, 0.2]), (0.752, 0.853, [0.8, 0.85])],
+)
+def test_ticks_are_round(low, high, expected):
+    """As a person would choose them."""
+    assert expected == pytest.approx(nice_ticks(low, high))
 
 
 def test_dates_are_few(quiet):

@@ -134,11 +134,11 @@ def drifts(watched: Sequence[Watched], level: float = LEVEL) -> list[Drift]:
         fewer than two seeds is not judged.
     """
     found = [Drift(each.label, each.metric, each.unit, "not judged", nights=len(each.values)) for each in watched]
-    # Noise is moderated among quantities of one kind; quantities of equal numbers of nights share an array.
-    kinds: dict[tuple[str, int], list[int]] = defaultdict(list)
+    # Noise is moderated among the quantities of a metric with as many nights and seeds, which share an array.
+    kinds: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
     for number, each in enumerate(watched):
         if each.values.ndim == 2 and each.values.shape[1] > 1 and len(each.values):
-            kinds[each.metric, len(each.values)].append(number)
+            kinds[each.metric, each.values.shape].append(number)
     for numbers in kinds.values():
         several = [watched[number] for number in numbers]
         for number, drift in zip(numbers, _judged(several, len(watched), level), strict=True):
@@ -147,17 +147,19 @@ def drifts(watched: Sequence[Watched], level: float = LEVEL) -> list[Drift]:
 
 
 def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[Drift]:
-    """Judge quantities of one metric and of equally many nights."""
-    seed_noises = _seed_noises(watched)
-    courses = [_distinct(each.values) for each in watched]
-    variances, degrees = night_variances([means for means, _ in courses])
+    """Judge quantities of one metric, of equally many nights and seeds."""
+    values = np.stack([each.values for each in watched])
+    seed_noises = _seed_noises(values[:, 0], [each.least_noise for each in watched])
+    means, differs = values.mean(axis=2), distinct(values)
+    courses = [means[row, differs[row]] for row in range(len(watched))]
+    variances, degrees = night_variances(courses)
     noises = np.maximum(np.sqrt(variances), LEAST_NOISE * seed_noises)
-    references = np.array([(starts < REFERENCE_NIGHTS).sum() for _, starts in courses])
+    references = differs[:, :REFERENCE_NIGHTS].sum(axis=1)
     judged: dict[int, Drift] = {}
-    sizes = np.array([len(means) for means, _ in courses])
+    sizes = differs.sum(axis=1)
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
-        means = np.stack([courses[row][0] for row in rows])
+        means = np.stack([courses[row] for row in rows])
         found = zip(*strongest(means, references[rows], noises[rows], degrees[rows]), strict=True)
         for row, (effect, error, below, above, window) in zip(map(int, rows), found, strict=True):
             each = watched[row]
@@ -177,24 +179,30 @@ def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[D
                 reference,
                 len(each.values),
                 int(size),
-                float(courses[row][0][:reference].mean()),
+                float(courses[row][:reference].mean()),
             )
     return [judged[row] for row in range(len(watched))]
 
 
-def _seed_noises(watched: Sequence[Watched]) -> NDArray[np.float64]:
+def _seed_noises(accepted: NDArray[np.float64], least: Sequence[float]) -> NDArray[np.float64]:
     """Standard deviations between seeds in the accepted night, as `tlbench.judge.changes.moved_means` takes them."""
-    variances, _ = moderate(
-        [each.values[0].var(ddof=1) for each in watched], [each.values.shape[1] - 1.0 for each in watched]
-    )
-    return np.maximum(np.sqrt(variances), [each.least_noise for each in watched])
+    count, seeds = accepted.shape
+    variances, _ = moderate(accepted.var(axis=1, ddof=1), np.full(count, seeds - 1.0))
+    return np.maximum(np.sqrt(variances), least)
 
 
-def _distinct(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Means of the nights that differ from the night before, and the numbers of these nights."""
-    differs = np.any(values[1:] != values[:-1], axis=1)
-    starts = np.concatenate([[0], np.flatnonzero(differs) + 1])
-    return values[starts].mean(axis=1), starts
+def distinct(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell the nights that differ from the night before.
+
+    Args:
+        values: Values by night and seed, shape (..., nights, seeds).
+
+    Returns:
+        Shape (..., nights); the first night is always told.
+    """
+    differs = np.ones(values.shape[:-1], dtype=np.bool_)
+    differs[..., 1:] = (values[..., 1:, :] != values[..., :-1, :]).any(axis=-1)
+    return differs
 
 
 def night_variances(courses: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -212,7 +220,8 @@ def night_variances(courses: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.
         Variances and their degrees of freedom, each of shape (quantities,). With one night: 0, and 1 degree.
     """
     sizes = np.array([max(len(course), 2) for course in courses], dtype=np.float64)
-    halves = np.array([float((np.diff(course) ** 2).mean() / 2) if len(course) > 1 else 0.0 for course in courses])
+    changes = [course[1:] - course[:-1] for course in courses]
+    halves = np.array([float(change @ change) / (2 * change.size) if change.size else 0.0 for change in changes])
     return moderate(halves, 2 * (sizes - 1) ** 2 / (3 * sizes - 4))
 
 

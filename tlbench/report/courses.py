@@ -24,6 +24,9 @@ WIDTH, HEIGHT = 1000, 100
 # Marks closer than this share of the width hide each other's labels.
 NEAR = 0.03
 
+# Values of the vertical axis, at most.
+MOST_TICKS = 5
+
 # Dates below a chart.
 DATES = 5
 
@@ -232,11 +235,13 @@ def nice_ticks(low: float, high: float) -> list[float]:
         low: Lower end.
         high: Upper end, above the lower one.
     """
-    rough = (high - low) / 3
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
-    ticks = [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    return ticks if len(ticks) > 1 else [low, high]
+    size = high - low
+    power = 10.0 ** math.floor(math.log10(size))
+    for step in (power, power / 2, power / 5, power / 10):
+        ticks = [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+        if len(ticks) > 1:
+            return ticks if len(ticks) <= MOST_TICKS else ticks[:: math.ceil(len(ticks) / MOST_TICKS)]
+    return [low, high]
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"

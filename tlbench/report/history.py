@@ -49,13 +49,14 @@ ABOUT_CHARTS = (
 NO_ENGINE = "Change points were not looked for: pip install 'tlbench[history]' brings the engine."
 
 
-def write(history: History, folder: Path, title: str) -> None:
+def write(history: History, folder: Path, title: str, machine: str = "") -> None:
     """Write `history.html`, `history.md` and `history.csv`.
 
     Args:
         history: The history.
         folder: Made if it isn't there; older files of the same names are replaced.
         title: Name of the series.
+        machine: Machine that saved the runs; empty where it is not told.
 
     Raises:
         ConfigurationError: The folder cannot be written.
@@ -63,8 +64,8 @@ def write(history: History, folder: Path, title: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         publish(folder / VALUES, as_csv(records(history)))
-        publish(folder / TEXT, markdown(history, title))
-        publish(folder / PAGE, page(history, title))
+        publish(folder / TEXT, markdown(history, title, machine))
+        publish(folder / PAGE, page(history, title, machine))
     except OSError as error:
         msg = f"The history cannot be written; choose another folder with --to. Received: {error}"
         raise ConfigurationError(msg) from error
@@ -167,7 +168,7 @@ def _versions(versions: tuple[tuple[str, str | None, str | None], ...]) -> str:
     return ", ".join([*named, *([f"{len(versions) - _NAMED} more"] if len(versions) > _NAMED else [])])
 
 
-def _facts(history: History) -> dict[str, str]:
+def _facts(history: History, machine: str) -> dict[str, str]:
     first, last, reference = history.nights[0], history.nights[-1], history.nights[history.reference]
     unmeasured = sum(night.measured == 0 for night in history.nights)
     nights = f"{len(history.nights)}, {first.created[:10]} to {last.created[:10]}"
@@ -176,6 +177,7 @@ def _facts(history: History) -> dict[str, str]:
         "accepted": f"{reference.name}, {reference.created[:10]}",
         "last": f"{last.name}, {last.created[:10]}" + (f", commit {last.commit}" if last.commit else ""),
         "versions": f"changed {_times(len(version_nights(history)))}",
+        **({"machine": machine} if machine else {}),
     }
 
 
@@ -207,12 +209,18 @@ def _night_rows(history: History) -> list[tuple[str, ...]]:
     ]
 
 
-def markdown(history: History, title: str) -> str:
-    """The history as Markdown, for a job summary."""
+def markdown(history: History, title: str, machine: str = "") -> str:
+    """The history as Markdown, for a job summary.
+
+    Args:
+        history: The history.
+        title: Name of the series.
+        machine: Machine that saved the runs; empty where it is not told.
+    """
     from tlbench.report.escaping import markdown as escaped
 
     parts = [f"# History: {escaped(title)}", f"**{escaped(answer(history))}**"]
-    parts.append("\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in _facts(history).items()))
+    parts.append("\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in _facts(history, machine).items()))
     if rows := _drift_rows(history):
         parts += ["## Drift", grid(DRIFT_HEADINGS, rows)]
     if steps := list(_step_rows(history)):
@@ -255,12 +263,13 @@ def records(history: History) -> Iterator[dict[str, object]]:
             }
 
 
-def page(history: History, title: str) -> str:
+def page(history: History, title: str, machine: str = "") -> str:
     """The history as a page.
 
     Args:
         history: The history.
         title: Name of the series.
+        machine: Machine that saved the runs; empty where it is not told.
     """
     tables = [
         ("drift", "Drift", "The last nights against the reference", DRIFT_HEADINGS, _drift_rows(history)),
@@ -273,7 +282,7 @@ def page(history: History, title: str) -> str:
             title=title,
             answer=answer(history),
             alarming=bool(history.alarms),
-            facts=_facts(history),
+            facts=_facts(history, machine),
             about=ABOUT,
             about_charts=ABOUT_CHARTS,
             no_engine="" if history.steps_known else NO_ENGINE,

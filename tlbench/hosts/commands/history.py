@@ -70,7 +70,7 @@ def history_command(
         raise StoreError(msg)
     found = history(runs, read.index(paths[position]), [path.stem for path in read])
     folder = folder or store / "history"
-    pages.write(found, folder, f"{name} on {paths[0].parent.name}" if name != "*" else paths[0].parent.name)
+    pages.write(found, folder, "all runs" if name == "*" else name, paths[0].parent.name)
     click.echo(pages.describe(found))
     click.echo(f"\nThe page is {folder / pages.PAGE}; {folder / pages.TEXT} is the same for a job summary.")
     if found.alarms:
