@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tlbench.judge.changes import ClaimChange, Ratio
+    from tlbench.judge.drift import Drift
     from tlbench.store.baselines import SavedArm, SavedRun
     from tlbench.store.fingerprints import Agreement
 
@@ -51,7 +52,7 @@ ALARMING = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 
 
 # Words of `FailOn`.
-CONDITIONS = ("accuracy", "claims", "fingerprint", "measured")
+CONDITIONS = ("accuracy", "claims", "drift", "fingerprint", "measured")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class FailOn:
     Attributes:
         accuracy: Arms that have regressed, by accuracy, macro-F1 or loss.
         claims: Verdicts that have changed.
+        drift: Arms and claims that have become worse over the saved runs of the baseline's name; see
+            `tlbench.judge.drift`.
         fingerprint: Numerics that differ.
         measured: Arms, claims and, where speed is asked for, times that were not measured.
         speed: Steps that take more than so many times as long, by the whole interval; None for any speed.
@@ -68,6 +71,7 @@ class FailOn:
 
     accuracy: bool = False
     claims: bool = False
+    drift: bool = False
     fingerprint: bool = False
     measured: bool = False
     speed: float | None = None
@@ -121,6 +125,7 @@ class Comparison:
         ratios: Changes of times, rates and memory.
         numerics: Agreement of the fingerprints, or the reason why they cannot be compared; None where a run has none.
         accuracies: Arm, seed, old and new accuracy of each trial that both runs finished, each by itself.
+        drifts: Arms and claims that have become worse over a series of runs; empty where no series was judged.
     """
 
     old: SavedRun
@@ -132,6 +137,7 @@ class Comparison:
     ratios: tuple[Ratio, ...]
     numerics: Agreement | str | None
     accuracies: tuple[tuple[str, int, float, float], ...]
+    drifts: tuple[Drift, ...] = ()
 
     @cached_property
     def step_time(self) -> Ratio | None:
@@ -147,6 +153,10 @@ class Comparison:
         changed = [claim.name for claim in self.claims if claim.status == "changed verdict"]
         if fail_on.claims and changed:
             reasons.append(f"verdicts have changed: {', '.join(changed)}")
+        if fail_on.drift and self.drifts:
+            # The clearest of each label comes first.
+            named = {drift.label: str(drift) for drift in reversed(self.drifts)}
+            reasons.append(f"drift from the accepted run: {', '.join(reversed(named.values()))}")
         if fail_on.fingerprint and isinstance(self.numerics, fingerprints.Agreement) and not self.numerics.same:
             reasons.append(f"the fingerprints differ: {self.numerics}")
         step = self.step_time
@@ -221,7 +231,7 @@ def compare(old: SavedRun, new: SavedRun, level: float = LEVEL) -> Comparison:
         old,
         new,
         paired,
-        versions=tuple(_versions(old, new)),
+        versions=tuple(differing_versions(old, new)),
         arms=tuple(arms),
         claims=tuple(claim_changes(old.claims, new.claims, level / 2, stored=stored)),
         ratios=tuple(
@@ -259,7 +269,9 @@ def _numerics(old: SavedRun, new: SavedRun) -> Agreement | str | None:
     return fingerprints.compare(first, second)
 
 
-def _versions(old: SavedRun, new: SavedRun) -> Iterable[tuple[str, str | None, str | None]]:
+def differing_versions(old: SavedRun, new: SavedRun) -> Iterable[tuple[str, str | None, str | None]]:
+    """Differences of packages, flags, machine and commit: name, old and new value; None where a run has none."""
+
     def facts(run: SavedRun) -> dict[str, str]:
         around = run.surroundings
         return {

@@ -53,7 +53,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
         for trial in arm.trials
     }
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             report=report,
@@ -161,11 +161,12 @@ def _parameter(claim: ClaimRecord) -> str:
     return claim.name.partition("[")[2].removesuffix("]")
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of pages, and the filters that they share."""
     # Imported where a page is made: every pytest of a project imports this module's package.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    templates = Environment(
         loader=PackageLoader("tlbench.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -173,8 +174,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"share": _share, "signed": _signed, "decimal": _decimal, "score": formats.score}
-    return environment
+    templates.filters |= {"share": _share, "signed": _signed, "decimal": _decimal, "score": formats.score}
+    return templates
 
 
 def _backwards(values: Sequence[_T]) -> list[tuple[int, _T]]:

@@ -188,7 +188,7 @@ class Assembly:
         Args:
             trials: Trials to train.
         """
-        runs = baselines.latest(self.options.baselines, environment.machine(self.environment))
+        runs = baselines.latest(self.options.saved_runs.folder, environment.machine(self.environment))
         return forecast.peak_memory(trials, runs, self.environment)
 
 

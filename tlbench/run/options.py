@@ -5,6 +5,8 @@ To add an option, add a line to `OPTIONS` and an attribute of the same name to `
 
 from __future__ import annotations
 
+import re
+
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tlbench.declare.profiles import Profile
     from tlbench.declare.trials import Network
     from tlbench.judge.comparison import FailOn
+    from tlbench.store.places import Place
 
 # Sources of transferred weights that are no path.
 SOURCES = ("photographs", "imagenet", "formula")
@@ -204,6 +207,12 @@ OPTIONS = (
     Option("--tlbench-save", "Save the run under this name, to compare later runs with.", metavar="NAME"),
     Option("--tlbench-autosave", "Save the run under a name made of date and commit.", "flag"),
     Option(
+        "--tlbench-baselines",
+        "Place of saved runs: a folder, a branch of the project's repository (git:BRANCH), or object storage "
+        "(s3://bucket/folder, or any other URL that fsspec knows). Default: baselines in the store.",
+        metavar="DIR|git:BRANCH|URL",
+    ),
+    Option(
         "--tlbench-compare",
         "Compare with a saved run: the latest of a name, a number, or a file.",
         metavar="NAME|NNNN|PATH",
@@ -211,7 +220,8 @@ OPTIONS = (
     Option(
         "--tlbench-compare-fail",
         "Findings that make the comparison fail the run, separated by commas: accuracy (arms that regressed, by "
-        "accuracy, macro-F1 or loss), claims (verdicts that changed), fingerprint (numerics that differ), speed:RATIO "
+        "accuracy, macro-F1 or loss), claims (verdicts that changed), drift (arms and claims that have become worse "
+        "over the saved runs of that name, against the accepted one), fingerprint (numerics that differ), speed:RATIO "
         "(steps that take more than RATIO times as long), measured (results that both runs share, and so nobody "
         "measured). Default: accuracy,claims,measured.",
         default="accuracy,claims,measured",
@@ -252,6 +262,7 @@ class Options:
         repeat: Beginning of the digest of the one trial that is trained again; None to run the tests.
         inconclusive: `"fail"` where a claim that the results cannot decide fails its test, `"skip"` otherwise.
         save: Name under which the run is saved; None to leave it.
+        baselines: Place of saved runs, see `tlbench.store.places.place`; None for the store's own folder.
         compare: Name, number or file of the saved run to compare with; None for none.
         compare_fail: Findings that make that comparison fail.
         fresh: Whether to train all trials again.
@@ -276,6 +287,7 @@ class Options:
     plan: bool = False
     inconclusive: Literal["skip", "fail"] = "skip"
     save: str | None = None
+    baselines: str | None = None
     compare: str | None = None
     split: Literal["seed", "fixed"] = "seed"
     show: frozenset[str] | None = None
@@ -289,9 +301,12 @@ class Options:
     status: Path | None = None
 
     @property
-    def baselines(self) -> Path:
-        """Folder of saved runs."""
-        return self.store / "baselines"
+    def saved_runs(self) -> Place:
+        """The place of saved runs."""
+        # Imported late: pytest of every project imports this module.
+        from tlbench.store.places import place
+
+        return place(self.baselines, self.store / "baselines", Path.cwd())
 
     def __post_init__(self) -> None:
         if self.compare_fail is None:
@@ -412,6 +427,8 @@ def read(
         values["network"] = listed.parse(values["network"], networks)
     if values["source"] not in {None, *SOURCES}:
         values["source"] = str(base(option("--tlbench-source")) / Path(values["source"]).expanduser())
+    if values["baselines"] is not None and not re.match(r"git:|\w+://", values["baselines"]):
+        values["baselines"] = str(base(option("--tlbench-baselines")) / Path(values["baselines"]).expanduser())
     if values["save"] is not None:
         baselines.check_name(values["save"])
     if values.pop("autosave") and values["save"] is None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench import __version__
 from tlbench.errors import StoreError
 from tlbench.judge.comparison import compare
+from tlbench.judge.history import drift_alarms
 from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import environment
 from tlbench.report.comparisons import describe
 from tlbench.report.gathering import comparison_record
-from tlbench.store import baselines
+from tlbench.store import baselines, series
 from tlbench.train import fingerprint
 
 
@@ -37,6 +38,7 @@ class Saving:
         outcome: `"passed"`, `"failed"` or `"not measured"`, of the comparison; passed where there was none.
         lines: Lines that tell a user about both.
         comparison: The comparison; None where there was none.
+        drifted: Whether the run fails by a drift.
         saved: File of the saved run; None where nothing was saved.
         failed: Whether the run should have been saved, and could not be written.
     """
@@ -44,6 +46,7 @@ class Saving:
     outcome: str = "passed"
     lines: list[str] = field(default_factory=list)
     comparison: ComparisonRecord | None = None
+    drifted: bool = False
     saved: Path | None = None
     failed: bool = False
 
@@ -102,12 +105,14 @@ def save_and_compare(run: baselines.SavedRun, options: Options, command: Command
         name = options.save or options.compare or ""
         name = name if baselines.is_name(name) else "NAME"
         saving.lines.append(f"To accept the changes: {command.with_options('--tlbench-save', name)}")
+        if saving.drifted:
+            saving.lines.append(f"To measure drift from that run on: tlbench accept {name}")
     if options.save and saving.outcome != "passed":
         why = "it failed the comparison" if saving.outcome == "failed" else "nothing of it, or too little, was measured"
         saving.lines.append(f"Not saved as {options.save!r}, since {why}.")
     elif options.save:
         try:
-            saving.saved = baselines.save(run, options.baselines)
+            saving.saved = options.saved_runs.save(run)
             saving.lines.append(f"Saved as {saving.saved}")
         except StoreError as error:
             saving.failed = True
@@ -118,18 +123,36 @@ def save_and_compare(run: baselines.SavedRun, options: Options, command: Command
 def _compare(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
     machine, named = run.surroundings.machine, options.compare or ""
     try:
-        found = baselines.find(named, options.baselines, machine)
+        folder = options.saved_runs.pull()
+        found = baselines.find(named, folder, machine)
         if found is None:
             saving.lines.append(
-                f"Warning: nothing to compare with: no saved run {named!r} in {options.baselines}; save one with "
+                f"Warning: nothing to compare with: no saved run {named!r} in {folder}; save one with "
                 f"--tlbench-save {named}."
             )
             return
-        record = comparison_record(compare(baselines.load(found.path), run), options.compare_fail)
+        comparison = compare(baselines.load(found.path), run)
+        if options.compare_fail.drift:
+            comparison = replace(comparison, drifts=tuple(drift_alarms([*_since_reference(found.path), run])))
+        record = comparison_record(comparison, options.compare_fail)
     except StoreError as error:
         saving.lines.append(f"Warning: nothing to compare with: {error}")
         return
     if found.other_machine:
         saving.lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
     saving.lines.append(describe(record))
-    saving.comparison, saving.outcome = record, record.outcome
+    saving.comparison, saving.outcome, saving.drifted = record, record.outcome, bool(comparison.drifts)
+
+
+def _since_reference(path: Path) -> list[baselines.SavedRun]:
+    """The saved runs of a run's name on its machine, from the accepted one on; just the run where no series has it.
+
+    Args:
+        path: File of the run that another is compared with.
+    """
+    paths = series.series(path.parent.parent, path.parent.name, series.name_of(path))
+    if path not in paths:
+        return [baselines.load(path)]
+    # A run of a lower number is compared with as it was then.
+    paths = paths[: paths.index(path) + 1]
+    return [baselines.load(each) for each in paths[series.reference(paths) :]]

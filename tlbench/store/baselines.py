@@ -336,7 +336,16 @@ def latest(folder: Path, machine: str, most: int = 10) -> Iterator[SavedRun]:
 def saved_runs(folder: Path) -> list[Path]:
     """Files of all saved runs, by machine and number."""
     places = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for place in places for path in sorted(_saved(place), key=_number)]
+    return [path for place in places for path in runs_of_machine(place)]
+
+
+def runs_of_machine(place: Path) -> list[Path]:
+    """Files of the runs that a machine saved, by number.
+
+    Args:
+        place: Folder of the machine.
+    """
+    return sorted(_saved(place), key=_number)
 
 
 def _saved(place: Path) -> list[Path]:

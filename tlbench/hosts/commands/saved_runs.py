@@ -11,10 +11,13 @@ from tabulate import tabulate
 from tlbench.errors import ConfigurationError, TlbenchError
 from tlbench.hosts.commands.shared import (
     STATUS,
+    baselines_option,
     fail_option,
+    findings_between_two,
+    saved_runs_place,
     store_option,
 )
-from tlbench.judge.comparison import FailOn, compare
+from tlbench.judge.comparison import compare
 from tlbench.judge.power import POWER, noises
 from tlbench.judge.wording import shown_with_unit
 from tlbench.report import comparisons
@@ -34,22 +37,25 @@ if TYPE_CHECKING:
 @click.argument("old")
 @click.argument("new")
 @store_option
+@baselines_option
 @fail_option
 @click.pass_context
-def compare_command(ctx: click.Context, old: str, new: str, store: Path, fail: str) -> None:
+def compare_command(
+    ctx: click.Context, old: str, new: str, store: Path, baselines_place: str | None, fail: str
+) -> None:
     """Compare two saved runs, each a NAME, a NUMBER or a PATH; trains nothing.
 
     Exit status: 0 where nothing fails, 1 where something has regressed, 2 where they cannot be compared, 3 where
     results are held against themselves.
     """
-    fail_on = FailOn.parse(fail)
-    comparison = compare(_named(old, store), _named(new, store))
+    fail_on = findings_between_two(fail)
+    comparison = compare(_named(old, store, baselines_place), _named(new, store, baselines_place))
     click.echo(comparisons.describe(comparison_record(comparison, fail_on)))
     ctx.exit(STATUS[comparison.outcome(fail_on)])
 
 
-def _named(reference: str, store: Path) -> SavedRun:
-    folder = store / "baselines"
+def _named(reference: str, store: Path, place: str | None) -> SavedRun:
+    folder = saved_runs_place(store, place).pull()
     # Whichever machine's: both are named by the user.
     found = baselines.find(reference, folder, "")
     if found is None:
@@ -73,6 +79,7 @@ def _numbers(_ctx: click.Context, parameter: click.Parameter, text: str) -> tupl
 @click.command("power")
 @click.argument("run")
 @store_option
+@baselines_option
 @click.option(
     "--effect",
     "effects",
@@ -84,13 +91,20 @@ def _numbers(_ctx: click.Context, parameter: click.Parameter, text: str) -> tupl
 )
 @click.option("--seeds", default="3,4,5,8,12", show_default=True, metavar="A,B,...", callback=_numbers)
 @click.option("--power", type=click.FloatRange(0.06, 0.99), default=POWER, show_default=True, help="Chance to decide.")
-def power_command(run: str, store: Path, effects: tuple[float, ...], seeds: tuple[float, ...], power: float) -> None:
+def power_command(
+    run: str,
+    store: Path,
+    baselines_place: str | None,
+    effects: tuple[float, ...],
+    seeds: tuple[float, ...],
+    power: float,
+) -> None:
     """Say how many seeds decide which difference, from the noise of RUN: a saved NAME, a NUMBER or a PATH.
 
     Each claim is planned among all claims of the run, at the level of Holm's first step. The noise is an estimate from
     the run's own few seeds: a guide to plan with, no promise.
     """
-    claims = _named(run, store).claims
+    claims = _named(run, store, baselines_place).claims
     found = noises(claims)
     counts = [int(count) for count in seeds if count >= 2]
     if len(counts) < len(seeds):
@@ -120,10 +134,11 @@ def power_command(run: str, store: Path, effects: tuple[float, ...], seeds: tupl
 
 @click.command("list")
 @store_option
-def list_command(store: Path) -> None:
+@baselines_option
+def list_command(store: Path, baselines_place: str | None) -> None:
     """List saved runs, and how many trials the store has of each environment."""
     lines = []
-    for path in baselines.saved_runs(store / "baselines"):
+    for path in baselines.saved_runs(saved_runs_place(store, baselines_place).pull()):
         try:
             run = baselines.load(path)
         except TlbenchError as error:
@@ -150,9 +165,10 @@ def list_command(store: Path) -> None:
 @click.command("show")
 @click.argument("run")
 @store_option
-def show_command(run: str, store: Path) -> None:
+@baselines_option
+def show_command(run: str, store: Path, baselines_place: str | None) -> None:
     """Show a saved run: what it ran on, its verdicts and what its arms scored."""
-    saved = _named(run, store)
+    saved = _named(run, store, baselines_place)
     around = saved.surroundings
     facts = {
         "run": f"{saved.name}, {saved.created}",

@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tlbench.errors import ConfigurationError
+from tlbench.judge.comparison import FailOn
 from tlbench.machine import backends
 from tlbench.run.options import option
+from tlbench.store import places
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tlbench.store.places import Place
 
 SAFE, REGRESSED, COULD_NOT_RUN, NOT_MEASURED = 0, 1, 2, 3
 
 STATUS = {"passed": SAFE, "failed": REGRESSED, "not measured": NOT_MEASURED}
 
 
-def like(name: str, own: str | None = None, **settings: Any) -> Callable[..., Any]:
+def like(name: str, own: str | tuple[str, str] | None = None, **settings: Any) -> Callable[..., Any]:
     """Make an option of a command from an option of a run, with the same help, placeholder and default.
 
     Args:
         name: Name of the run's option, for instance `--tlbench-seeds`.
-        own: Name of the command's option; `--seeds` unless given.
+        own: Name of the command's option, and of the parameter where that is another; `--seeds` unless given.
         settings: Settings of click that differ.
     """
     found = option(name)
@@ -35,7 +40,34 @@ def like(name: str, own: str | None = None, **settings: Any) -> Callable[..., An
         same["metavar"] = found.metavar
     if found.default:
         same |= {"default": found.default, "show_default": True}
-    return click.option(own or f"--{found.field.replace('_', '-')}", **(same | settings))
+    names = (own,) if isinstance(own, str) else own or (f"--{found.field.replace('_', '-')}",)
+    return click.option(*names, **(same | settings))
+
+
+def findings_between_two(text: str) -> FailOn:
+    """The findings that fail a comparison of two runs.
+
+    Raises:
+        ConfigurationError: The text names anything else, such as drift, which takes a series of runs.
+    """
+    fail_on = FailOn.parse(text)
+    if fail_on.drift:
+        msg = (
+            "--fail drift needs a series of runs, and two are compared here; use `tlbench history`, or pytest with "
+            f"--tlbench-compare. Received: {text!r}"
+        )
+        raise ConfigurationError(msg)
+    return fail_on
+
+
+def saved_runs_place(store: Path, place: str | None) -> Place:
+    """The place of saved runs that a command's options name.
+
+    Args:
+        store: Folder of the store.
+        place: Folder, branch or URL of the saved runs; None for the store's own folder.
+    """
+    return places.place(place, store / "baselines", Path.cwd())
 
 
 store_option = like(
@@ -44,6 +76,8 @@ store_option = like(
     default=Path(".tlbench"),
     help="Folder of results, saved runs and environments.",
 )
+# Named apart from the module of saved runs.
+baselines_option = like("--tlbench-baselines", ("--baselines", "baselines_place"))
 fail_option = like("--tlbench-compare-fail", "--fail")
 backend_option = click.option(
     "--backend", type=click.Choice(backends.BACKENDS), default="tensorflow", show_default=True, help="Keras' backend."

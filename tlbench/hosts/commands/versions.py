@@ -21,12 +21,12 @@ from tlbench.hosts.commands.shared import (
     STATUS,
     backend_option,
     fail_option,
+    findings_between_two,
     like,
     store_option,
 )
 from tlbench.hosts.isolation import Requirements, released_versions
 from tlbench.hosts.upgrade import Question, Suite, find_first_change, upgrade
-from tlbench.judge.comparison import FailOn
 from tlbench.machine import environment
 from tlbench.report import comparisons
 from tlbench.report.gathering import comparison_record
@@ -153,7 +153,7 @@ def upgrade_command(
     Exit status: 0 where it is safe, 1 where something has regressed, 2 where one side could not be installed or run, or
     where it was interrupted, 3 where both sides are the same measurements.
     """
-    fail_on = FailOn.parse(fail)
+    fail_on = findings_between_two(fail)
     sides = Requirements.parse(old, backend, extra), Requirements.parse(new, backend, extra)
     try:
         with _ending_on_sigterm():

@@ -1,0 +1,158 @@
+"""The alarm for drift: what it says of a series of nights, and how often where nothing has changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import stats
+
+from tlbench.judge.drift import LOOKS, NIGHTS, REFERENCE_NIGHTS, WINDOWS, Watched, drifts, night_variances, strongest
+
+
+# Accuracies of nights and four seeds, as counts of a thousand test images.
+NIGHTS_OF_SEEDS = arrays.arrays(np.int64, st.tuples(st.integers(2, 60), st.just(4)), elements=st.integers(0, 1000)).map(
+    lambda counts: counts / 1000
+)
+
+
+def watched(values, **changes):
+    return Watched("an arm", "accuracy", np.asarray(values, dtype=float), 0.005, **changes)
+
+
+def quiet(generator, nights, seeds=4, noise=0.02):
+    """Nights as far from each other as seeds are."""
+    return generator.normal(0.8, noise, seeds) + generator.normal(0, noise, (nights, seeds))
+
+
+def test_two_nights_differ_by_a_t_test():
+    """One night against one, of a known noise and its degrees of freedom."""
+    effect, error, below, above, window = strongest(
+        np.array([[0.8, 0.77]]), np.array([1]), np.array([0.01]), np.array([6.0])
+    )
+
+    assert pytest.approx(-0.03) == effect[0]
+    assert pytest.approx(0.01 * np.sqrt(2)) == error[0]
+    assert pytest.approx(stats.t.cdf(-0.03 / (0.01 * np.sqrt(2)), 6)) == below[0]
+    assert pytest.approx(1 - below[0]) == above[0]
+    assert 1 == window[0]
+
+
+def test_a_window_is_held_against_the_reference():
+    """The mean of the last four nights against the mean of the first two, by the standard error of both."""
+    means = np.array([[0.80, 0.82, 0.81, 0.81, 0.71, 0.71, 0.71, 0.71]])
+
+    effect, error, _, _, window = strongest(means, np.array([2]), np.array([0.02]), np.array([np.inf]))
+
+    assert 4 == window[0]
+    assert pytest.approx(-0.10) == effect[0]
+    assert pytest.approx(0.02 * np.sqrt(1 / 4 + 1 / 2)) == error[0]
+
+
+def test_nights_of_the_window_are_no_part_of_the_reference():
+    """In the first nights, the reference is what came before the window."""
+    effect, error, _, _, window = strongest(
+        np.array([[0.8, 0.7, 0.7]]), np.array([3]), np.array([0.01]), np.array([9.0])
+    )
+
+    assert (2, pytest.approx(-0.1)) == (window[0], effect[0])
+    assert pytest.approx(0.01 * np.sqrt(1 / 2 + 1)) == error[0]
+
+
+def test_noise_is_half_the_mean_square_of_successive_differences():
+    """Of four nights, with 18 / 8 degrees of freedom; of one night nothing is known."""
+    variances, degrees = night_variances([np.array([1.0, 3.0, 2.0, 2.0]), np.array([5.0])])
+
+    assert [pytest.approx((4 + 1 + 0) / 3 / 2), 0.0] == list(variances)
+    assert [pytest.approx(2 * 9 / 8), 1.0] == list(degrees)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_degrees_of_freedom_are_those_of_the_estimate(seed):
+    """Twice the squared mean over the variance, of many estimates of ten nights each."""
+    courses = np.random.default_rng(seed).normal(0, 2, (4000, 10))
+    estimates = (np.diff(courses, axis=1) ** 2).mean(axis=1) / 2
+
+    assert pytest.approx(4, rel=0.1) == estimates.mean()
+    assert pytest.approx(2 * 81 / 26, rel=0.2) == 2 * estimates.mean() ** 2 / estimates.var()
+
+
+@given(NIGHTS_OF_SEEDS, st.integers(-100, 100).map(lambda points: points / 1000))
+def test_a_constant_moves_nothing(values, constant):
+    """A drift is a matter of differences between nights."""
+    (before,), (after,) = drifts([watched(values)]), drifts([watched(values + constant)])
+
+    assert before.status == after.status
+    assert pytest.approx(before.p, abs=1e-6) == after.p
+
+
+@given(NIGHTS_OF_SEEDS)
+def test_better_is_worse_the_other_way_round(values):
+    """For a loss, a rise is a drift for the worse."""
+    (more,), (less,) = drifts([watched(values)]), drifts([watched(-values, sign=-1)])
+
+    assert (more.status, more.p) == (less.status, pytest.approx(less.p))
+
+
+@given(NIGHTS_OF_SEEDS)
+def test_repeated_nights_are_no_evidence(values):
+    """A CPU that repeats itself says the same thing every night."""
+    values = values[: REFERENCE_NIGHTS // 2]
+    (once,), (twice,) = drifts([watched(values)]), drifts([watched(np.repeat(values, 2, axis=0))])
+
+    assert (once.p, once.distinct, once.effect) == (twice.p, twice.distinct, twice.effect)
+    assert 2 * once.nights == twice.nights
+
+
+def test_a_cpu_that_repeats_itself_does_not_drift():
+    """A year of equal nights is one distinct night."""
+    (found,) = drifts([watched(np.tile([0.8, 0.81, 0.79, 0.8], (NIGHTS, 1)))])
+
+    assert ("steady", 1.0, 1, NIGHTS) == (found.status, found.p, found.distinct, found.nights)
+
+
+@pytest.mark.parametrize("values", [np.full((5, 1), 0.8), np.empty((0, 4))], ids=["one seed", "no night"])
+def test_a_quantity_without_noise_between_seeds_is_not_judged(values):
+    """It does not keep the others from being judged."""
+    other = watched(quiet(np.random.default_rng(0), 5))
+
+    assert ["not judged", "steady"] == [drift.status for drift in drifts([watched(values), other])]
+
+
+@pytest.mark.parametrize(("sign", "status"), [(1, "worse"), (-1, "better")])
+def test_a_drift_of_the_noise_between_seeds_is_found(sign, status):
+    """Sixty nights long, with a noise between nights as between seeds, among sixty quantities."""
+    generator = np.random.default_rng(0)
+    values = np.stack([quiet(generator, 114) for _ in range(60)])
+    values[7] -= 0.02 * np.clip((np.arange(114) - 40) / 60, 0, 1)[:, None]
+
+    found = drifts([watched(each, sign=sign) for each in values])
+
+    assert {7} == {number for number, drift in enumerate(found) if drift.status != "steady"}
+    assert status == found[7].status
+    assert pytest.approx(-0.02, abs=0.008) == found[7].effect
+    assert found[7].interval[0] < -0.02 < found[7].interval[1]
+
+
+def test_a_drift_is_told_in_a_phrase():
+    """Label, metric, size, nights and p."""
+    values = quiet(np.random.default_rng(0), 60)
+    values[40:] -= 0.05
+
+    (found,) = drifts([watched(values)])
+
+    assert "an arm (accuracy -5." in str(found)
+    assert "points over 16 nights, p < 0.001)" in str(found)
+
+
+def test_quiet_nights_rarely_alarm():
+    """At most one false alarm among the last nights of a thousand quiet series, by the level of a whole year."""
+    generator = np.random.default_rng(1)
+
+    alarms = [drifts([watched(quiet(generator, 20))])[0].status for _ in range(1000)]
+
+    assert 999 <= alarms.count("steady")
+    assert 365 * 6 == NIGHTS * len(WINDOWS) == LOOKS
