@@ -8,7 +8,7 @@ import click
 
 from tlbench import __version__
 from tlbench.errors import TlbenchError
-from tlbench.hosts.commands import networks, saved_runs, stores, upgrades, versions
+from tlbench.hosts.commands import networks, saved_runs, start, stores, upgrades, versions
 from tlbench.hosts.commands.shared import COULD_NOT_RUN
 
 
@@ -29,6 +29,6 @@ def main() -> None:
     """Is what we believe about transfer learning still true after this change?"""
 
 
-for commands in (upgrades, versions, saved_runs, stores, networks):
+for commands in (start, upgrades, versions, saved_runs, stores, networks):
     for command in commands.COMMANDS:
         main.add_command(command)
