@@ -212,7 +212,8 @@ def _interpreter(contender: Contender) -> tuple[Path, dict[str, str]]:
 
 @functools.cache
 def _timm_environment() -> tuple[Path, dict[str, str]]:
-    from tlbench.hosts.isolation import Requirements, prepare
+    from tlbench.hosts.isolation import prepare
+    from tlbench.hosts.requirements import Requirements
     from tlbench.machine.folders import default_folder
 
     click.echo(f"{TIMM} is looked for in an environment of its own", err=True)

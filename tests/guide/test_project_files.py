@@ -17,11 +17,12 @@ PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/explanation/architecture.md")
 
 
 def test_a_version_is_the_same_wherever_it_stands():
-    """In the package, the project's metadata and the citation."""
+    """In the package, the project's metadata, the citation, and the guide's use of the action."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    action = re.search(r"actions/upgrade@v(.+)$", (ROOT / "docs" / "how-to" / "ci.md").read_text(), re.MULTILINE)
 
-    assert tlbench.__version__ == project["version"] == cited[1]
+    assert tlbench.__version__ == project["version"] == cited[1] == action[1]
 
 
 @pytest.mark.parametrize("page", PAGES)

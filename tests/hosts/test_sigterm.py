@@ -157,15 +157,16 @@ def test_sigterm_ends_an_upgrade_with_its_processes(tmp_path):
         """
 import sys
 from tlbench.hosts import cli, isolation
-from tlbench.hosts.commands import versions
+from tlbench.hosts.commands import upgrades
+from tlbench.hosts.requirements import Requirements
 
 def upgrade(*_arguments):
-    environment = isolation.IsolatedEnvironment(isolation.Requirements(("keras",), "tensorflow", ()), FOLDER, {})
+    environment = isolation.IsolatedEnvironment(Requirements(("keras",), "tensorflow"), FOLDER, {})
     code = "import signal, sys, time\\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(print('last words')))\\n"
     code += "print('begun', flush=True)\\ntime.sleep(60)"
     isolation._run([sys.executable, "-c", code], environment, "run", printed=lambda: print("begun", flush=True))
 
-versions.upgrade = upgrade
+upgrades.upgrade = upgrade
 cli.main(["upgrade", "keras==1.0", "keras==2.0"])
 """.replace("FOLDER", f"__import__('pathlib').Path({str(tmp_path)!r})")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 
 from pathlib import Path
@@ -14,99 +15,16 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from stand_ins import TLBENCH
 from wheels import Venv, make_project, make_wheel
 
 from tlbench.errors import EnvironmentFailure
 from tlbench.hosts import isolation
 from tlbench.hosts.cli import main
-from tlbench.hosts.isolation import COMPLETE, Requirements, prepare, run
+from tlbench.hosts.commands import upgrades
+from tlbench.hosts.isolation import COMPLETE, prepare, run
+from tlbench.hosts.requirements import Requirements
 from tlbench.hosts.upgrade import Suite, bisect, upgrade
-
-
-KERAS = """
-from importlib.metadata import version
-
-class ops:
-    zeros = staticmethod(lambda size: [0] * size)
-"""
-
-# Stands in for a whole study: one arm, whose accuracy is another from version 3 on.
-PYTEST = """
-import json, os, pathlib, sys
-from importlib.metadata import version
-
-if os.environ.get("STUDY") == "crashes":
-    sys.exit("INTERNALERROR> it crashed")
-store = pathlib.Path(sys.argv[sys.argv.index("--tlbench-store") + 1])
-name = sys.argv[sys.argv.index("--tlbench-save") + 1]
-keras = version("keras")
-shift = 0.3 if keras >= "3" else 0.0
-scores = {
-    seed: dict(diverged=False, accuracy=0.8 + 0.01 * seed - shift, loss=0.5, macro_f1=0.8, f1={},
-        batch_statistics_accuracy=0.8, validation_accuracy=[0.8], training_accuracy=[0.8], epoch_seconds=[1.0, 0.5],
-        epoch_steps=5, epoch_images=160, seconds=2.0)
-    for seed in range(4)
-}
-claim = dict(name="c", statement="C.", threshold=0.0, outcome="refuted" if shift else "supported",
-    differences={seed: 0.1 + 0.001 * seed - shift for seed in range(4)}, p=0.01, adjusted_p=0.01, seeds_needed=None,
-    on_macro_f1=None)
-stored = os.environ.get("STUDY") == "is stored"
-digests = {seed: f"digest {seed}" for seed in range(4)} if stored else {}
-runs = {seed: "an earlier run" for seed in range(4)} if stored else {}
-here = dict(backend="tensorflow", backend_version="1", keras_version=keras, device="cpu", device_name="cpu",
-    python_version="3")
-around = dict(environment=here, packages={"keras": keras}, platform="linux", processor="cpu", cores=2, gpus=[],
-    driver=None, flags={})
-run = dict(schema_version=1, name=name, created="2026-11-24T00:00:00+00:00", tlbench_version="0", commit=None,
-    header={}, surroundings=around, peak_memory_bytes=None, fingerprint=None, claims=[claim],
-    arms=[dict(arm="a", labels=["A"], description={}, digests=digests, trials=scores, runs=runs)])
-path = store / "baselines" / "linux_cpu_2cores" / f"0001_{name}.json"
-path.parent.mkdir(parents=True, exist_ok=True)
-path.write_text(json.dumps(run))
-status = pathlib.Path(sys.argv[sys.argv.index("--tlbench-status") + 1])
-status.write_text(json.dumps(dict(schema_version=1, trained=1, progress="trial 1/2 [A, seed 0]", saved=str(path))))
-print("Saved.")
-"""
-
-# `python -m tlbench fingerprint --save PATH`: one quantity, which is another from version 2 on.
-TLBENCH = """
-import json, pathlib, sys
-from importlib.metadata import version
-
-value = 1.0 if version("keras") >= "2" else 0.5
-here = dict(backend="tensorflow", backend_version="1", keras_version="1", device="cpu", device_name="cpu",
-    python_version="3")
-quantity = dict(stage="inference output", name="block1_conv1", tolerance=1e-6,
-    absent=None,
-    value=dict(shape=[1], rms=value, largest=value, projections=[value] * 16))
-content = dict(schema_version=2, environment=here, quantities=[quantity])
-pathlib.Path(sys.argv[-1]).write_text(json.dumps(content))
-"""
-
-
-@pytest.fixture
-def index(tmp_path, monkeypatch):
-    """An index of wheels that is all that uv can install from."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    for version in ("1.0", "2.0", "3.0", "4.0"):
-        make_wheel(folder, "keras", version, {"keras/__init__.py": KERAS}, ["other"])
-    make_wheel(folder, "keras", "5.0", {"keras/__init__.py": "raise ImportError('no symbol in this driver')"})
-    for version in ("1.0", "2.0"):
-        make_wheel(folder, "other", version, {"other.py": ""})
-    make_wheel(folder, "tlbench", "9.9", {"tlbench/__init__.py": "", "tlbench/__main__.py": TLBENCH})
-    make_wheel(folder, "pytest", "9.9", {"pytest/__init__.py": "", "pytest/__main__.py": PYTEST})
-    for wheel in folder.glob("*.whl"):
-        page = tmp_path / "simple" / wheel.name.partition("-")[0] / "index.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        with page.open("a") as links:
-            links.write(f'<a href="{wheel.as_uri()}">{wheel.name}</a>\n')
-    # The first is the newer name of the second.
-    monkeypatch.setenv("UV_DEFAULT_INDEX", (tmp_path / "simple").as_uri())
-    monkeypatch.setenv("UV_INDEX_URL", (tmp_path / "simple").as_uri())
-    monkeypatch.setenv("UV_NO_CACHE", "1")
-    monkeypatch.setattr(isolation, "_tlbench", lambda _folder: ("tlbench==9.9", "pytest==9.9"))
-    return folder
 
 
 @pytest.fixture
@@ -179,7 +97,7 @@ def test_an_import_that_fails_is_a_result_with_its_log(tmp_path):
 @pytest.mark.usefixtures("index")
 def test_a_change_of_versions_is_compared(suite):
     """The arm that regressed, the verdict that changed and the version that did it are named."""
-    comparison = upgrade(keras("1.0"), keras("3.0"), suite)
+    comparison = upgrade(keras("1.0"), keras("3.0"), suite).comparison
 
     assert {"regressed"} == {arm.status for arm in comparison.arms}
     assert ["changed verdict"] == [claim.status for claim in comparison.claims]
@@ -262,6 +180,108 @@ def test_the_command_says_safe_regressed_or_could_not_run(tmp_path):
     assert "FAILED: verdicts have changed: c" in regressed.output
     assert 2 == failed.exit_code
     assert "could not run: keras==77: install failed" in failed.output
+
+
+@pytest.fixture
+def locks(tmp_path):
+    """A function that writes two files of requirements with versions of Keras."""
+
+    def write(old, new):
+        for name, version in (("old", old), ("new", new)):
+            (tmp_path / f"{name}.txt").write_text(f"keras=={version}\nother==1.0\n")
+        return "--from", tmp_path / "old.txt", "--to", tmp_path / "new.txt"
+
+    return write
+
+
+@pytest.mark.usefixtures("index")
+def test_lock_files_are_compared(tmp_path, locks):
+    """Their versions of what matters; the answer is left for people and programs."""
+    store = "--store", tmp_path / "store", "--report", tmp_path / "answer"
+
+    safe = invoke("upgrade", *locks("1.0", "2.0"), *store)
+    answered = json.loads((tmp_path / "answer" / "upgrade.json").read_text())["verdict"]
+    regressed = invoke("upgrade", *locks("1.0", "3.0"), *store)
+
+    assert 0 == safe.exit_code, safe.output
+    assert "keras-1.0_tensorflow (2026-11-24T00:00, tensorflow 1, keras 1.0) -> keras-2.0_tensorflow" in safe.output
+    assert "safe" == answered
+    assert 1 == regressed.exit_code
+    assert "regressed" == json.loads((tmp_path / "answer" / "upgrade.json").read_text())["verdict"]
+    assert "FAILED: verdicts have changed: c" in (tmp_path / "answer" / "comment.md").read_text()
+
+
+def test_lock_files_that_agree_are_not_run(tmp_path, locks, monkeypatch):
+    """No environment is made, and the answer says so."""
+    monkeypatch.setattr(isolation, "prepare", None)
+
+    result = invoke("upgrade", *locks("1.0", "1.0"), "--report", tmp_path / "answer", "--store", tmp_path / "store")
+
+    assert 0 == result.exit_code, result.output
+    assert "Nothing that can move a score or a time differs, so nothing was run: keras==1.0" in result.output
+    assert "unchanged" == json.loads((tmp_path / "answer" / "upgrade.json").read_text())["verdict"]
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.usefixtures("index")
+def test_a_side_that_cannot_be_installed_is_an_answer(tmp_path, locks):
+    """With the last lines of the installer."""
+    result = invoke("upgrade", *locks("1.0", "77"), "--report", tmp_path / "answer", "--store", tmp_path / "store")
+
+    assert 2 == result.exit_code
+    assert "could-not-run" == json.loads((tmp_path / "answer" / "upgrade.json").read_text())["verdict"]
+    assert "keras==77" in (tmp_path / "answer" / "comment.md").read_text()
+
+
+@pytest.mark.usefixtures("index")
+def test_sides_with_other_variables_never_share_results(tmp_path):
+    """The same packages under another name of the environment, which every result's key has."""
+    plain = prepare(keras("1.0"), tmp_path)
+    other = prepare(Requirements(("keras==1.0",), "tensorflow", variables=(("A", "1"),)), tmp_path)
+    code = ["-c", "import os, sys; print(os.environ['TLBENCH_ENVIRONMENT'], os.environ.get('A'))"]
+
+    assert [plain.folder.name, "None"] == run(plain, code, "variables").split()
+    assert [other.folder.name, "1"] == run(other, code, "variables").split()
+    assert plain.folder.name != other.folder.name
+    assert plain.packages == other.packages
+
+
+@pytest.mark.usefixtures("index")
+def test_settings_alone_are_a_change(tmp_path):
+    """Both sides are measured; a saved run is named after its side's settings."""
+    same = "keras==1.0", "keras==1.0", "--store", tmp_path / "store"
+
+    result = invoke("upgrade", *same, "--to-env", "OMP_NUM_THREADS=1", "--from-flag", "tf32=off")
+
+    assert 0 == result.exit_code, result.output
+    assert "keras-1.0-NVIDIA_TF32_OVERRIDE-0_tensorflow (" in result.output
+    assert "-> keras-1.0-OMP_NUM_THREADS-1_tensorflow (" in result.output
+
+
+@pytest.mark.usefixtures("index")
+def test_arguments_of_pytest_follow_lock_files(locks, monkeypatch):
+    """Without OLD and NEW in front of them."""
+    asked = []
+    monkeypatch.setattr(upgrades, "upgrade", lambda *_, **__: asked.append(_[-1]) or sys.exit(9))
+
+    result = invoke("upgrade", *locks("1.0", "2.0"), "--seeds", "2", "--", "a.py", "b.py", "c.py", "--x")
+
+    assert 9 == result.exit_code
+    assert ("a.py", "b.py", "c.py", "--x", "--tlbench-seeds", "2") == asked[0].arguments
+
+
+def test_the_interpreter_and_the_indexes_of_a_side_are_asked_for(tmp_path, monkeypatch):
+    """From uv, which finds or downloads an interpreter."""
+    commands = []
+    monkeypatch.setattr(isolation, "_run", lambda command, *_: commands.append(list(map(str, command))))
+    side = Requirements(("torch==2",), "torch", python="3.12", indexes=("https://download.pytorch.org/whl/cpu",))
+
+    isolation._create(tmp_path, side, ("tlbench",), ())
+
+    assert ["--python", "3.12", str(tmp_path)] == commands[0][-3:]
+    assert ["--index", "https://download.pytorch.org/whl/cpu", "--index-strategy", "unsafe-best-match"] == (
+        commands[1][-4:]
+    )
 
 
 @pytest.mark.usefixtures("index")
@@ -391,6 +411,12 @@ def test_bisecting_finds_the_change_in_few_steps(count, data):
     [
         (["upgrade", "keras=3", "keras==3.0"], "Not a requirement such as"),
         (["upgrade", "", "keras==3.0"], "An environment needs a requirement"),
+        (
+            ["upgrade", "keras==3.0"],
+            "Name both sides, as OLD and NEW or with --from and --to. Received: OLD keras==3.0",
+        ),
+        (["upgrade", "--from", "a.lock"], "Name both sides, .* Received: --from a.lock"),
+        (["upgrade", "--from", "a.lock", "--to", "b.lock"], "A lock file is not there"),
         (["upgrade", "keras==1", "keras==2", "--fail", "speed"], "--tlbench-compare-fail takes"),
         (["bisect", "keras", "1", "2"], "Give either --claim or --metric"),
         (["bisect", "keras", "2", "1", "--metric", "speed"], "must be older than the last"),

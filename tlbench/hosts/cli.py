@@ -10,7 +10,7 @@ import click
 
 from tlbench import __version__
 from tlbench.errors import TlbenchError
-from tlbench.hosts.commands import history, networks, saved_runs, stores, versions
+from tlbench.hosts.commands import history, networks, saved_runs, start, stores, upgrades, versions
 from tlbench.hosts.commands.shared import COULD_NOT_RUN
 
 
@@ -58,5 +58,6 @@ def main() -> None:
     """Is what we believe about transfer learning still true after this change?"""
 
 
-for command in (*saved_runs.COMMANDS, *history.COMMANDS, *stores.COMMANDS, *networks.COMMANDS, *versions.COMMANDS):
-    main.add_command(command)
+for commands in (start, upgrades, versions, saved_runs, history, stores, networks):
+    for command in commands.COMMANDS:
+        main.add_command(command)

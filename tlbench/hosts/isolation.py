@@ -20,16 +20,16 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from tlbench.errors import ConfigurationError, EnvironmentFailure, StoreError
-from tlbench.machine import backends
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from tlbench.hosts.requirements import Requirements
 
 # Files of an installation that whoever installs a wheel writes, not its author.
 OF_INSTALLER = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
@@ -40,61 +40,6 @@ COMPLETE = "complete.json"
 
 # What a process that is ended may still need to end its own, and to say how far it was.
 LAST_WORDS_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Requirements:
-    """The packages and the backend of an environment.
-
-    Attributes:
-        packages: Requirements as pip and uv read them, at least one.
-        backend: Keras' backend.
-        extra: Further requirements that both sides of a comparison share.
-    """
-
-    packages: tuple[str, ...]
-    backend: str
-    extra: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.backend not in backends.BACKENDS:
-            msg = f"tlbench trains on the backends {', '.join(backends.BACKENDS)}. Received: {self.backend!r}"
-            raise ConfigurationError(msg)
-        if not self.packages:
-            msg = 'An environment needs a requirement, for instance "keras==3.15.1". Received: nothing'
-            raise ConfigurationError(msg)
-        for package in self.packages:
-            try:
-                Requirement(package)
-            except InvalidRequirement as error:
-                msg = f'Not a requirement such as "keras==3.15.1": {error}. Received: {package!r}'
-                raise ConfigurationError(msg) from error
-
-    @classmethod
-    def parse(cls, text: str, backend: str, extra: Sequence[str] = ()) -> Requirements:
-        """Read requirements that spaces separate.
-
-        Raises:
-            ConfigurationError: They cannot be read, or the backend is none.
-        """
-        return cls(tuple(text.split()), backend, tuple(extra))
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Of the packages."""
-        return frozenset(canonicalize_name(Requirement(package).name) for package in self.packages)
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """The packages, the backend where none of them is it, and what both sides share."""
-        distribution = canonicalize_name(self.backend)
-        # tlbench itself requires TensorFlow. The others come as they are here, if they are.
-        implied = () if self.backend == "tensorflow" or distribution in self.names else (_as_here(distribution),)
-        return (*self.packages, *implied, *self.extra)
-
-    def __str__(self) -> str:
-        """As the user wrote it."""
-        return " ".join(self.packages)
 
 
 @dataclass(frozen=True)
@@ -118,11 +63,13 @@ class IsolatedEnvironment:
 
     def variables(self) -> dict[str, str]:
         """Environment variables of a process in it."""
-        unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+        # The job summary of a CI service gets the comparison, not the report of each side.
+        unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", JOB_SUMMARY}
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-        # Packages that no result is kept apart by otherwise, such as SciPy, are what this environment differs in.
+        # Packages and variables that no result is kept apart by otherwise, such as SciPy, are what this environment
+        # differs in.
         own = {"KERAS_BACKEND": self.requirements.backend, "TLBENCH_ENVIRONMENT": self.folder.name}
-        return kept | own | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+        return kept | {"TF_CPP_MIN_LOG_LEVEL": "2"} | dict(self.requirements.variables) | own
 
 
 def prepare(requirements: Requirements, folder: Path, like: IsolatedEnvironment | None = None) -> IsolatedEnvironment:
@@ -141,7 +88,9 @@ def prepare(requirements: Requirements, folder: Path, like: IsolatedEnvironment 
     fixed = _constraints(requirements, like) if like else ()
     tlbench = _tlbench(folder)
     ours = [tlbench, _declared(tlbench)]
-    key = json.dumps([sorted(requirements.all), requirements.backend, sys.version_info[:2], ours, fixed])
+    decisive = [sorted(requirements.all), requirements.backend, sys.version_info[:2], ours, fixed]
+    # Only where there are any: what was trained before a side could have settings stays where it is.
+    key = json.dumps(decisive + ([requirements.own] if any(requirements.own) else []))
     place = folder.resolve() / hashlib.sha256(key.encode()).hexdigest()[:16]
     marker = place / COMPLETE
     if not marker.is_file():
@@ -192,8 +141,12 @@ _LIST = (
 def _create(place: Path, requirements: Requirements, tlbench: Sequence[str], fixed: Sequence[str]) -> None:
     uv = _uv()
     environment = IsolatedEnvironment(requirements, place, {})
-    _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, place], environment, "install")
+    python = requirements.python or sys.executable
+    _run([uv, "venv", "--quiet", "--allow-existing", "--python", python, place], environment, "install")
     install = [uv, "pip", "install", "--python", environment.python, *requirements.all, *tlbench]
+    for index in requirements.indexes:
+        # Such an index has other packages as well, but not each version of them.
+        install += ["--index", index, "--index-strategy", "unsafe-best-match"]
     if fixed:
         constraints = place / "constraints.txt"
         constraints.write_text("\n".join(fixed) + "\n", encoding="utf-8")
@@ -252,13 +205,6 @@ def _constraints(requirements: Requirements, like: IsolatedEnvironment) -> tuple
     return tuple(
         f"{name}=={version}" for name, version in sorted(like.packages.items()) if canonicalize_name(name) not in free
     )
-
-
-def _as_here(distribution: str) -> str:
-    try:
-        return f"{distribution}=={metadata.version(distribution)}"
-    except metadata.PackageNotFoundError:
-        return distribution
 
 
 def _tlbench(folder: Path) -> tuple[str, ...]:

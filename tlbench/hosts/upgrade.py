@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError, EnvironmentFailure, StoreError
-from tlbench.hosts.isolation import Requirements, prepare, run
+from tlbench.hosts.isolation import prepare, run
 from tlbench.judge.comparison import compare
 from tlbench.run import status
 from tlbench.store import baselines
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tlbench.hosts.isolation import IsolatedEnvironment
+    from tlbench.hosts.requirements import Requirements
     from tlbench.judge.comparison import Comparison
     from tlbench.store.baselines import SavedRun
     from tlbench.store.fingerprints import Fingerprint
@@ -60,7 +61,8 @@ class Suite:
             EnvironmentFailure: pytest could not run it.
         """
         requirements = environment.requirements
-        name = re.sub(r"[^\w.]+", "-", f"{requirements}_{requirements.backend}", flags=re.ASCII)
+        title, longest = re.sub(r"[^\w.]+", "-", str(requirements), flags=re.ASCII), 120
+        name = f"{title[:longest]}_{requirements.backend}"
         self.tell(f"{requirements}: study")
         # Old versions warn of what newer ones have done away with, which is no result of the study.
         options = ["-W", "default", "-p", "no:cacheprovider", "--benchmark-skip", "--tlbench-save", name]
@@ -68,7 +70,7 @@ class Suite:
             "--tlbench-store",
             str(self.store.resolve()),
             "--tlbench-report",
-            str(environment.folder / "report"),
+            str(report_of(environment)),
         ]
         path = environment.folder / "status.json"
         path.unlink(missing_ok=True)
@@ -107,7 +109,25 @@ class Suite:
         return tell
 
 
-def upgrade(old: Requirements, new: Requirements, suite: Suite) -> Comparison:
+def report_of(environment: IsolatedEnvironment) -> Path:
+    """The folder of the report of an environment's last study."""
+    return environment.folder / "report"
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """A study before and after a change.
+
+    Attributes:
+        comparison: Comparison of the two runs.
+        report: Folder of the newer run's report.
+    """
+
+    comparison: Comparison
+    report: Path
+
+
+def upgrade(old: Requirements, new: Requirements, suite: Suite) -> Upgraded:
     """Run a study before and after a change of versions, and compare.
 
     The older environment takes over the newer one's versions of all that the
@@ -121,7 +141,7 @@ def upgrade(old: Requirements, new: Requirements, suite: Suite) -> Comparison:
     before = suite.prepare(old, like=after)
     # First, since it takes seconds: what it finds is known long before the study has been trained.
     suite.tell(f"fingerprint: {compare_fingerprints(suite.fingerprint(before), suite.fingerprint(after))}")
-    return compare(suite.measure(before), suite.measure(after))
+    return Upgraded(compare(suite.measure(before), suite.measure(after)), report_of(after))
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,27 @@
-"""Commands on versions: fingerprint, upgrade and bisect."""
+"""Commands on versions: fingerprint and bisect."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
-import signal
-import threading
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from tlbench.errors import ConfigurationError, EnvironmentFailure
-from tlbench.hosts.commands.shared import (
-    COULD_NOT_RUN,
-    REGRESSED,
-    SAFE,
-    STATUS,
-    backend_option,
-    fail_option,
-    findings_between_two,
-    like,
-    store_option,
-)
-from tlbench.hosts.isolation import Requirements, released_versions
-from tlbench.hosts.upgrade import Question, Suite, find_first_change, upgrade
+from tlbench.hosts.commands.shared import COULD_NOT_RUN, REGRESSED, SAFE, backend_option
+from tlbench.hosts.commands.studies import ending_on_sigterm, study_options
+from tlbench.hosts.isolation import released_versions
+from tlbench.hosts.requirements import Requirements
+from tlbench.hosts.upgrade import Question, find_first_change
 from tlbench.machine import environment
-from tlbench.report import comparisons
-from tlbench.report.gathering import comparison_record
 from tlbench.store import fingerprints
 from tlbench.train import fingerprint
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from tlbench.hosts.commands.studies import Study
 
 
 @click.command("fingerprint")
@@ -66,110 +52,12 @@ def fingerprint_command(ctx: click.Context, save: Path | None, other: Path | Non
         ctx.exit(SAFE if agreement.same else REGRESSED)
 
 
-@contextlib.contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a study as Ctrl-C does, with all processes that it has started, and exit status 2."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    # Python lets its main thread alone choose what a signal does.
-    in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, interrupt) if in_main else None
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("Interrupted; finished trials are kept, and the same command goes on from there.", err=True)
-        raise click.exceptions.Exit(COULD_NOT_RUN) from None
-    finally:
-        if in_main:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
-
-
-def _suite_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command that runs a study; the command gets them as a suite."""
-
-    @functools.wraps(command)
-    def with_suite(
-        *,
-        pytest_arguments: tuple[str, ...],
-        expression: str | None,
-        profile: str | None,
-        seeds: int | None,
-        store: Path,
-        fresh: bool,
-        **others: Any,
-    ) -> None:
-        arguments = list(pytest_arguments)
-        if not arguments and Path("benchmarks").is_dir():
-            arguments = ["benchmarks"]
-        for option, value in (("-k", expression), ("--tlbench-profile", profile), ("--tlbench-seeds", seeds)):
-            if value is not None:
-                arguments += [option, str(value)]
-        arguments += ["--tlbench-fresh"] if fresh else []
-        command(suite=Suite(tuple(arguments), store, lambda line: click.echo(line, err=True)), **others)
-
-    decorated: Callable[..., None] = with_suite
-    for option in reversed(
-        (
-            click.option("-k", "expression", metavar="EXPRESSION", help="Which tests, as pytest's -k."),
-            like("--tlbench-profile"),
-            like("--tlbench-seeds", type=click.IntRange(min=1)),
-            like("--tlbench-fresh"),
-            click.option(
-                "--with", "extra", multiple=True, metavar="REQUIREMENT", help="Also installed, on every side."
-            ),
-            backend_option,
-            store_option,
-            click.argument("pytest_arguments", nargs=-1, metavar="[-- PYTEST ARGUMENTS]"),
-        )
-    ):
-        decorated = option(decorated)
-    return decorated
-
-
-@click.command("upgrade")
-@click.argument("old")
-@click.argument("new")
-@_suite_options
-@fail_option
-@click.option("--format", "style", type=click.Choice(("simple", "github")), default="simple", help="Of the tables.")
-@click.pass_context
-def upgrade_command(
-    ctx: click.Context,
-    old: str,
-    new: str,
-    suite: Suite,
-    extra: tuple[str, ...],
-    backend: str,
-    fail: str,
-    style: Literal["simple", "github"],
-) -> None:
-    """Run the study under OLD and under NEW requirements, and compare.
-
-    Each is a set of requirements in quotes, for instance "keras==3.12.4" or "tensorflow==2.19.1 keras==3.10". Two
-    environments are made with uv; finished trials are kept, so that an interrupted upgrade goes on where it was.
-
-    Exit status: 0 where it is safe, 1 where something has regressed, 2 where one side could not be installed or run, or
-    where it was interrupted, 3 where both sides are the same measurements.
-    """
-    fail_on = findings_between_two(fail)
-    sides = Requirements.parse(old, backend, extra), Requirements.parse(new, backend, extra)
-    try:
-        with _ending_on_sigterm():
-            comparison = upgrade(*sides, suite)
-    except EnvironmentFailure as failure:
-        click.echo(f"could not run: {failure}")
-        ctx.exit(COULD_NOT_RUN)
-    click.echo(comparisons.describe(comparison_record(comparison, fail_on), style))
-    ctx.exit(STATUS[comparison.outcome(fail_on)])
-
-
 @click.command("bisect")
 @click.argument("package")
 @click.argument("first")
 @click.argument("last")
-@_suite_options
+@study_options
+@backend_option
 @click.option("--claim", metavar="NAME", help="Find where the verdict on this claim changes.")
 @click.option(
     "--metric",
@@ -184,8 +72,7 @@ def bisect_command(
     package: str,
     first: str,
     last: str,
-    suite: Suite,
-    extra: tuple[str, ...],
+    study: Study,
     backend: str,
     claim: str | None,
     metric: str | None,
@@ -206,11 +93,11 @@ def bisect_command(
     question = Question(claim, metric, ratio)
 
     def requirements(version: str) -> Requirements:
-        return Requirements((f"{package}=={version}",), backend, extra)
+        return Requirements((f"{package}=={version}",), backend, study.extra)
 
     try:
-        with _ending_on_sigterm():
-            found = find_first_change(listed, requirements, suite, question)
+        with ending_on_sigterm():
+            found = find_first_change(listed, requirements, study.suite(), question)
     except EnvironmentFailure as failure:
         click.echo(f"could not run: {failure}")
         ctx.exit(COULD_NOT_RUN)
@@ -224,4 +111,4 @@ def bisect_command(
     ctx.exit(REGRESSED)
 
 
-COMMANDS = (fingerprint_command, upgrade_command, bisect_command)
+COMMANDS = (fingerprint_command, bisect_command)
