@@ -51,7 +51,10 @@ nitpick_ignore_regex = [
     # An alias: a trial or an evaluation.
     (r"py:class", r"Work"),
     # Parts of `tlbench.Run` and `tlbench.Options` that users are given, and need not name.
-    (r"py:class", r"(tlbench\..+\.)?(Assembly|Command|Declaration|Display|Extras|FailOn|Forecast|Saving|Statistics)"),
+    (
+        r"py:class",
+        r"(tlbench\..+\.)?(Assembly|Command|Declaration|Display|Extras|FailOn|Forecast|Place|Saving|Statistics)",
+    ),
 ]
 
 linkcheck_anchors_ignore_for_url = ["https://github.com/"]

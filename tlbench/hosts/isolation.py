@@ -24,6 +24,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from tlbench.errors import ConfigurationError, EnvironmentFailure, StoreError
+from tlbench.report.answer import JOB_SUMMARY
 
 
 if TYPE_CHECKING:
