@@ -64,7 +64,7 @@ def study(project):
 def test_a_claim_on_mirrored_images_is_judged_and_reported(study):
     """From plan to report; a second run computes nothing."""
     plan = study.runpytest("--tlbench-plan", "--tlbench-seeds", "2")
-    first = study.runpytest("--tlbench-seeds", "2", "--tlbench-report", "report")
+    first = study.runpytest("--tlbench-seeds", "2", "--tlbench-report", "report", "-v")
     second = study.runpytest("--tlbench-seeds", "2", "--tlbench-report", "report")
 
     plan.stdout.fnmatch_lines(["tlbench plan: 4 trials, 0 stored, 4 to train; 4 evaluations, 4 to compute"])

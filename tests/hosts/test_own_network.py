@@ -28,7 +28,7 @@ def test_a_family_of_the_project_is_trained(project):
     )
 
     assert result.ret in {0, 1}
-    result.stdout.fnmatch_lines(["*network: Pebble(*filters=4*"])
+    result.stdout.fnmatch_lines(["tlbench study: * Pebble(*filters=4*"])
     assert "errors" not in result.parseoutcomes()
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
-from tlbench.errors import StoreError, TlbenchError, UnwritableError
+from tlbench.errors import StoreError, UnwritableError
 from tlbench.hosts import displays, printing
 from tlbench.hosts.declarations import MARKERS, claim_key, declaration, declarations_of, figure_key, table_key, wanted
 from tlbench.hosts.failures import failure, pytest_runtest_call, verdict_key  # noqa: F401 - a hook.
-from tlbench.hosts.settings import asked_for, pytest_addoption, read_options, usage_errors  # noqa: F401 - a hook.
+from tlbench.hosts.settings import asked_for, facts, pytest_addoption, read_options, usage_errors  # noqa: F401 - a hook.
 
 
 if TYPE_CHECKING:
@@ -148,24 +148,7 @@ class Plugin:
 
     def pytest_report_header(self) -> str | None:
         """Show the facts that decide the run and are known without reading images or importing a backend."""
-        return self._facts if asked_for(self._config) else None
-
-    @property
-    def _facts(self) -> str:
-        from tlbench import __version__
-        from tlbench.machine import backends
-
-        try:
-            name = backends.backend()
-            backend = f"{name} {backends.version(name)}, keras {backends.version('keras')}"
-        except TlbenchError as error:
-            backend = str(error)
-        seeds, most = self.options.seeds, self.options.max_seeds
-        more = f", up to {most} where they do not decide" if most > seeds else ""
-        return (
-            f"tlbench: {__version__}, {backend}, {'gpu' if self.options.gpu else 'cpu'}, "
-            f"profile {self.options.profile.name}, {seeds} seeds{more}"
-        )
+        return facts(self.options) if asked_for(self._config) else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -193,7 +176,7 @@ class Plugin:
         run, assembly, missing = self._run, self._run.assembly, self._run.missing
         if self._config.get_verbosity() < 0:
             return []
-        lines = [] if asked_for(self._config) else [self._facts]
+        lines = [] if asked_for(self._config) else [facts(self.options)]
         lines.append(f"tlbench study: {assembly.study_in_short}")
         if self._config.get_verbosity() > 0:
             lines[-1:] = [f"tlbench {name}: {value}" for name, value in assembly.header.items()]

@@ -73,3 +73,25 @@ def read_options(config: pytest.Config) -> Options:
         # The controller of pytest-xdist as well: it reads results of its workers, and so must be in their environment.
         distributed=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no",
     )
+
+
+def facts(options: Options) -> str:
+    """The facts that decide a run and are known without reading images or importing a backend, in a line.
+
+    Args:
+        options: Options of the run.
+    """
+    from tlbench import __version__
+    from tlbench.machine import backends
+
+    try:
+        name = backends.backend()
+        backend = f"{name} {backends.version(name)}, keras {backends.version('keras')}"
+    except TlbenchError as error:
+        backend = str(error)
+    seeds, most = options.seeds, options.max_seeds
+    more = f", up to {most} where they do not decide" if most > seeds else ""
+    return (
+        f"tlbench: {__version__}, {backend}, {'gpu' if options.gpu else 'cpu'}, "
+        f"profile {options.profile.name}, {seeds} seeds{more}"
+    )
