@@ -24,7 +24,7 @@ def make_record():
             old="old (2026-11-28, keras 3.14.0)",
             new="new (2026-11-28, keras 3.15.1)",
             paired=True,
-            versions=(("keras", "3.14.0", "3.15.1"),),
+            versions=(("flag TLBENCH_ENVIRONMENT", "0", "1"), ("keras", "3.14.0", "3.15.1")),
             arms=tuple(ArmChange(f"arm {number}", "same", {}) for number in range(arms)),
             claims=(ClaimChange("test_a[1|2]", "same", "supported", "supported", None, "percent"),),
             ratios=(Ratio("training step", 10.0, 11.0, "ms", 1.1, (1.0, 1.2)),),
@@ -49,6 +49,7 @@ def test_a_comment_says_the_verdict_first(make_record):
 
     assert [MARKER, "", "### tlbench: safe to upgrade", "", "uv.lock: keras==3.14.0 → keras==3.15.1"] == lines[:5]
     assert "- Fingerprint: as the first" in lines
+    assert "ENVIRONMENT" not in comment
     assert comment.index("| keras") < comment.index("test\\_a") < comment.index("<details>") < comment.index("arm 0")
 
 

@@ -36,14 +36,40 @@ def test_lock_files_give_all_that_matters(lock):
     assert Requirements(("keras==1", "numpy==2"), "tensorflow", ("tlx==1",), title="keras==1") == sides.old
 
 
-def test_the_only_backend_of_a_lock_file_is_used(lock):
-    """TensorFlow where there are several or none, unless the user says another."""
-    torch, both = lock("torch", "keras==1", "torch==2"), lock("both", "jax==1", "torch==2")
+def test_the_backend_of_the_lock_files_is_used(lock):
+    """The first that both have, unless the user says another; each file's own where they share none."""
+    torch, both, none = lock("torch", "keras==1", "torch==2"), lock("both", "jax==1", "torch==2"), lock("none", "keras")
 
-    assert "torch" == of_locks(torch, both, (), None, PLAIN).old.backend
-    assert "tensorflow" == of_locks(torch, both, (), None, PLAIN).new.backend
-    assert "jax" == of_locks(torch, both, (), "jax", PLAIN).old.backend
-    assert "torch" == of_locks(torch, both, (), "jax", (SideOptions(), SideOptions("torch"))).new.backend
+    def chosen(old, new, backend=None, options=PLAIN):
+        sides = of_locks(old, new, (), backend, options)
+        return sides.old.backend, sides.new.backend
+
+    assert ("torch", "torch") == chosen(torch, both)
+    assert ("jax", "jax") == chosen(both, both)
+    assert ("torch", "tensorflow") == chosen(torch, none)
+    assert ("jax", "jax") == chosen(torch, both, "jax")
+    assert ("jax", "torch") == chosen(torch, both, "jax", (SideOptions(), SideOptions("torch")))
+
+
+def test_a_backend_that_the_study_does_not_run_on_is_left_out(lock):
+    """It would take gigabytes and prove nothing; a note says so, and how to compare it."""
+    old, new = (
+        lock("old", "keras==1", "tensorflow==1", "torch==1"),
+        lock("new", "keras==1", "tensorflow==1", "torch==2"),
+    )
+
+    sides = of_locks(old, new, (), None, PLAIN)
+    on_torch = of_locks(old, new, (), "torch", PLAIN)
+
+    assert not sides.changed
+    assert ("keras==1", "tensorflow==1") == sides.new.packages
+    assert (
+        "Not compared, since the study runs on tensorflow (--backend chooses another): torch==1 -> torch==2",
+    ) == sides.notes
+    assert on_torch.changed
+    assert () == on_torch.notes
+    assert ("keras==1", "tensorflow==1", "torch==2") == on_torch.new.packages
+    assert of_locks(old, new, (), None, (SideOptions(), SideOptions("torch"))).changed
 
 
 def test_files_that_agree_in_what_matters_are_no_change(lock):
@@ -86,6 +112,16 @@ def test_sides_are_told_apart_by_their_settings():
         "keras==1 JAX_DEFAULT_MATMUL_PRECISION=tensorfloat32 on jax",
         "keras==1 python 3.12 A=1 B=a=b on torch",
     ) == sides.names
+
+
+def test_another_tensorflow_beside_torch_is_no_change(lock):
+    """It is installed as it is locked, since tlbench requires it."""
+    old, new = lock("old", "torch==1", "tensorflow==1"), lock("new", "torch==1", "tensorflow==2")
+
+    sides = of_locks(old, new, (), "torch", PLAIN)
+
+    assert not sides.changed
+    assert ("tensorflow==2", "torch==1") == sides.new.packages
 
 
 @pytest.mark.parametrize("flag", flags.FLAGS)

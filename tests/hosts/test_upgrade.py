@@ -223,6 +223,34 @@ def test_lock_files_that_agree_are_not_run(tmp_path, locks, monkeypatch):
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "status", "verdict", "told"),
+    [
+        (
+            "- pip: [tensorflow==1, torch==1]",
+            "- pip: [tensorflow==1, torch==2]",
+            0,
+            "unchanged",
+            "study runs on tensorflow",
+        ),
+        ("- cudnn=9.3", "- cudnn=9.4", 3, "not-measured", "PyPI does not have these packages"),
+    ],
+)
+def test_a_change_that_no_run_can_show_is_told(tmp_path, old, new, status, verdict, told):
+    """A backend that the study does not use is no failure; a library that only conda has was not measured."""
+    pytest.importorskip("yaml")
+    for name, text in (("old", old), ("new", new)):
+        (tmp_path / f"{name}.yml").write_text(f"dependencies:\n- keras==1.0\n{text}\n")
+    files = "--from", tmp_path / "old.yml", "--to", tmp_path / "new.yml"
+
+    result = invoke("upgrade", *files, "--report", tmp_path / "answer", "--store", tmp_path / "store")
+
+    assert status == result.exit_code, result.output
+    assert verdict == json.loads((tmp_path / "answer" / "upgrade.json").read_text())["verdict"]
+    assert told in (tmp_path / "answer" / "comment.md").read_text()
+    assert told in result.output
+
+
 @pytest.mark.usefixtures("index")
 def test_a_side_that_cannot_be_installed_is_an_answer(tmp_path, locks):
     """With the last lines of the installer."""

@@ -141,6 +141,9 @@ def of_comparison(comparison: ComparisonRecord, names: tuple[str, str], file: st
 
 
 def _tables(comparison: ComparisonRecord) -> Iterator[tuple[str, str]]:
+    # The name of an environment differs wherever anything does, and tells a reader nothing.
+    versions = tuple(version for version in comparison.versions if version[0] != "flag TLBENCH_ENVIRONMENT")
+    comparison = replace(comparison, versions=versions)
     for title, headings, rows in comparisons.tables(comparison):
         table = markdown.grid(headings, rows)
         if title not in OPEN:

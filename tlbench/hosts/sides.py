@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
 
 from tlbench.errors import ConfigurationError
 from tlbench.hosts.locks.reading import read, titles
 from tlbench.hosts.requirements import Requirements, Settings
 from tlbench.machine.backends import BACKENDS
+from tlbench.machine.packages import backend_of
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tlbench.hosts.locks.reading import Locked
@@ -55,7 +59,8 @@ class Sides:
         new: After the change.
         names: The two sides in a few words.
         changed: Whether anything that can be compared differs.
-        not_compared: Sentences about differences that cannot be compared.
+        not_compared: Sentences about differences that matter and cannot be compared.
+        notes: Sentences about differences that the study does not depend on.
     """
 
     old: Requirements | None
@@ -63,6 +68,7 @@ class Sides:
     names: tuple[str, str]
     changed: bool = True
     not_compared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def of_requirements(
@@ -96,36 +102,70 @@ def of_locks(
         old: The file before the change.
         new: The file after the change; it may be of another format.
         extra: Requirements of both sides.
-        backend: Keras' backend of both sides; None for the only one that a file has, or else for TensorFlow.
+        backend: Keras' backend of both sides; None for the first of TensorFlow, JAX and PyTorch that both files
+            have, or else for that of each file.
         options: Options of each side.
 
     Raises:
-        ConfigurationError: A file or a setting cannot be read, or only one of the files has packages that matter.
+        ConfigurationError: A file or a setting cannot be read, or one file alone has no package that matters.
     """
-    locks = tuple(read(path, side.python) for path, side in zip((old, new), options, strict=True))
-    words = titles(*locks)
+    locks = read(old, options[0].python), read(new, options[1].python)
     not_compared = _not_compared(*locks)
     if not any(lock.packages for lock in locks):
         names = (f"{old.name} before", f"{new.name} after")
         return Sides(None, None, names, changed=False, not_compared=not_compared)
-    made = []
-    for lock, side, title in zip(locks, options, words, strict=True):
+    defaults = _default_backends(*locks)
+    chosen = [side.backend or backend or default for side, default in zip(options, defaults, strict=True)]
+    notes = _unused(locks, chosen)
+    before, after = (_without(lock, chosen) for lock in locks)
+    for lock, name in zip((before, after), chosen, strict=True):
         if not lock.packages:
             msg = (
-                f"{lock.path} has no package that can move a score or a time, and the other side's file has; name the "
-                f'packages of both sides instead: tlbench upgrade "OLD" "NEW". Received: {old} and {new}'
+                f"{lock.path} has no package that can move a score or a time of a study on {name}; name the packages "
+                f'of both sides instead: tlbench upgrade "OLD" "NEW". Received: {old} and {new}'
             )
             raise ConfigurationError(msg)
-        chosen = side.backend or backend or _backend_of(lock)
-        settings = side.settings(chosen, lock.python)
-        made.append(
-            Requirements(
-                tuple(lock.packages.values()), chosen, extra, settings.python, settings.variables, lock.indexes, title
-            )
-        )
-    before, after = made
-    changed = (before.all, before.backend, before.own) != (after.all, after.backend, after.own)
-    return Sides(before, after, _told(before, after), changed, not_compared)
+    made = []
+    for lock, side, name, title in zip((before, after), options, chosen, titles(before, after), strict=True):
+        settings, packages = side.settings(name, lock.python), tuple(lock.packages.values())
+        made.append(Requirements(packages, name, extra, settings.python, settings.variables, lock.indexes, title))
+    changed = _decisive(made[0], chosen) != _decisive(made[1], chosen)
+    return Sides(made[0], made[1], _told(made[0], made[1]), changed, not_compared, notes)
+
+
+def _is_unused(name: str, chosen: Sequence[str]) -> bool:
+    backend = backend_of(name)
+    return backend is not None and backend not in chosen
+
+
+def _decisive(side: Requirements, chosen: Sequence[str]) -> tuple[object, ...]:
+    """Everything of a side that the study depends on."""
+    packages = [package for package in side.packages if not _is_unused(Requirement(package).name, chosen)]
+    return packages, side.backend, side.own
+
+
+def _without(lock: Locked, chosen: Sequence[str]) -> Locked:
+    """A lock file without the backends that the study does not run on: each of them is gigabytes to install.
+
+    TensorFlow stays: tlbench requires it, and its version says which Keras there can be.
+    """
+    kept = {
+        name: requirement
+        for name, requirement in lock.packages.items()
+        if not _is_unused(name, chosen) or backend_of(name) == "tensorflow"
+    }
+    return replace(lock, packages=kept)
+
+
+def _unused(locks: tuple[Locked, Locked], chosen: Sequence[str]) -> tuple[str, ...]:
+    old, new = locks
+    names = sorted(name for name in {*old.packages, *new.packages} if _is_unused(name, chosen))
+    differing = [name for name in names if old.packages.get(name) != new.packages.get(name)]
+    if not differing:
+        return ()
+    before, after = (", ".join(lock.packages.get(name, f"no {name}") for name in differing) for lock in locks)
+    runs_on = " and ".join(dict.fromkeys(chosen))
+    return (f"Not compared, since the study runs on {runs_on} (--backend chooses another): {before} -> {after}",)
 
 
 def _told(old: Requirements, new: Requirements) -> tuple[str, str]:
@@ -135,13 +175,14 @@ def _told(old: Requirements, new: Requirements) -> tuple[str, str]:
     return f"{old} on {old.backend}", f"{new} on {new.backend}"
 
 
-def _backend_of(lock: Locked) -> str:
-    found = [
-        backend
-        for backend in BACKENDS
-        if any(name == backend or name.startswith(f"{backend}-") for name in lock.packages)
-    ]
-    return found[0] if len(found) == 1 else DEFAULT_BACKEND
+def _default_backends(old: Locked, new: Locked) -> list[str]:
+    """The backend of each side where nobody names one.
+
+    A package that comes or goes does not change the study's backend: one that both files have is preferred.
+    """
+    each = [[backend for backend in BACKENDS if backend in map(backend_of, lock.packages)] for lock in (old, new)]
+    shared = [backend for backend in each[0] if backend in each[1]]
+    return [(shared or found or [DEFAULT_BACKEND])[0] for found in each]
 
 
 def _not_compared(old: Locked, new: Locked) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench.errors import ConfigurationError
+from tlbench.machine.packages import LIBRARIES
 
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def libraries(device: str) -> dict[str, str]:
         return found
     for distribution in metadata.distributions():
         title = str(distribution.metadata["Name"]).lower()
-        if title.startswith(("nvidia-", "jax-cuda")):
+        if title.startswith(LIBRARIES):
             found[title] = distribution.version
     if name == "tensorflow":
         import tensorflow as tf

@@ -24,6 +24,22 @@ LIBRARIES = ("nvidia-", "jax-cuda", "jax-rocm")
 # The packages that a change is named after, the first one first.
 LEADING = ("keras", "tensorflow", "jax", "torch", "jaxlib", "numpy")
 
+# The packages of one backend alone; a study on another backend does not import them.
+OF_BACKENDS = {
+    "tensorflow": ("tensorflow", "tf-nightly", "intel-extension-for-tensorflow"),
+    "jax": ("jax",),
+    "torch": ("torch", "triton", "pytorch-triton", "intel-extension-for-pytorch"),
+}
+
+
+def backend_of(name: str) -> str | None:
+    """The one backend that a package is of; None for a package that several backends or all of them use.
+
+    Args:
+        name: Name of a distribution that matters, normalised.
+    """
+    return next((backend for backend, names in OF_BACKENDS.items() if name.startswith(names)), None)
+
 
 def matters(name: str) -> bool:
     """True for a package that can move a score or a time.

@@ -70,7 +70,7 @@ def _side_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    help="Keras' backend of both sides (default: the only one in a lock file, else tensorflow).",
+    help="Keras' backend of both sides (default: the first of these in the lock files, else tensorflow).",
 )
 @_side_options
 @fail_option
@@ -132,9 +132,9 @@ def upgrade_command(
         click.echo(f"could not run: {error}")
         ctx.exit(COULD_NOT_RUN)
     record = comparison_record(upgraded.comparison, fail_on)
-    click.echo("\n\n".join([comparisons.describe(record, style), *sides.not_compared]))
+    click.echo("\n\n".join([comparisons.describe(record, style), *sides.not_compared, *sides.notes]))
     if folder is not None:
-        of_comparison(record, names, file, *sides.not_compared).write(folder, upgraded.report)
+        of_comparison(record, names, file, *sides.not_compared, *sides.notes).write(folder, upgraded.report)
     ctx.exit(STATUS[record.outcome])
 
 
@@ -146,7 +146,7 @@ def _without_a_run(sides: Sides, file: str, folder: Path | None) -> int:
     """Tell of sides that have nothing to be measured apart; returns the exit status."""
     verdict: Verdict = "not-measured" if sides.not_compared else "unchanged"
     told = f"Nothing that can move a score or a time differs, so nothing was run: {sides.names[1]}"
-    reasons = sides.not_compared or (told,)
+    reasons = (sides.not_compared or (told,)) + sides.notes
     for reason in reasons:
         click.echo(reason)
     if folder is not None:
