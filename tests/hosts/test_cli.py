@@ -19,7 +19,7 @@ def test_help_lists_the_commands_of_daily_use_first():
     """Each with a whole clause, and with examples below."""
     told = CliRunner().invoke(main, ["--help"], terminal_width=80).output
 
-    listed = re.findall(r"^  ([a-z]+)  ", told.partition("Commands:")[2].partition("Examples:")[0], re.MULTILINE)
+    listed = re.findall(r"^  ([a-z]+)  ", told.partition("Commands:")[2].partition("For instance:")[0], re.MULTILINE)
     assert ["upgrade", "bisect", "compare"] == listed[:3]
     assert list(COMMANDS) == listed
     assert "..." not in told.partition("Commands:")[2]

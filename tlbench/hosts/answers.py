@@ -28,12 +28,12 @@ MARKER = "<!-- tlbench upgrade -->"
 # GitHub refuses comments of more than 65,536 characters.
 LONGEST = 60_000
 
-Verdict = Literal["unchanged", "safe", "regressed", "not-measured", "could-not-run"]
+UpgradeVerdict = Literal["unchanged", "safe", "regressed", "not-measured", "could-not-run"]
 
 # Verdicts of comparisons.
-OF_OUTCOMES: dict[str, Verdict] = {"passed": "safe", "failed": "regressed", "not measured": "not-measured"}
+OF_OUTCOMES: dict[str, UpgradeVerdict] = {"passed": "safe", "failed": "regressed", "not measured": "not-measured"}
 
-HEADINGS: dict[Verdict, str] = {
+HEADINGS: dict[UpgradeVerdict, str] = {
     "unchanged": "nothing to compare",
     "safe": "safe to upgrade",
     "regressed": "this upgrade regresses",
@@ -59,7 +59,7 @@ class Answer:
         file: Lock file that changes; empty where requirements were named.
     """
 
-    verdict: Verdict
+    verdict: UpgradeVerdict
     old: str
     new: str
     reasons: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ COMMANDS = {
 }
 
 EXAMPLE = """\b
-Examples:
+For instance:
   tlbench upgrade "keras==3.12.4" "keras==3.15.1"   may this upgrade be made?
   tlbench report .tlbench                           make the last run's page again
 """

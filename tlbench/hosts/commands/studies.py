@@ -42,7 +42,7 @@ def ending_on_sigterm() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyCommand:
     """The study of a command line.
 
     Attributes:
@@ -81,7 +81,7 @@ class Study:
 
 
 def study_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command that runs a study; the command gets them as a `Study`."""
+    """Add the options of every command that runs a study; the command gets them as a `StudyCommand`."""
 
     @functools.wraps(command)
     def with_study(
@@ -95,7 +95,7 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
         extra: tuple[str, ...],
         **others: Any,
     ) -> None:
-        command(study=Study(pytest_arguments, expression, profile, seeds, store, fresh, extra), **others)
+        command(study=StudyCommand(pytest_arguments, expression, profile, seeds, store, fresh, extra), **others)
 
     decorated: Callable[..., None] = with_study
     for option in reversed(

@@ -24,8 +24,8 @@ from tlbench.report.gathering import comparison_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tlbench.hosts.answers import Verdict
-    from tlbench.hosts.commands.studies import Study
+    from tlbench.hosts.answers import UpgradeVerdict
+    from tlbench.hosts.commands.studies import StudyCommand
     from tlbench.hosts.sides import Sides
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -88,7 +88,7 @@ def upgrade_command(
     new: str | None,
     old_lock: Path | None,
     new_lock: Path | None,
-    study: Study,
+    study: StudyCommand,
     backend: str | None,
     both: tuple[SideOptions, SideOptions],
     fail: str,
@@ -144,7 +144,7 @@ def _given(**values: object) -> str:
 
 def _without_a_run(sides: Sides, file: str, folder: Path | None) -> int:
     """Tell of sides that have nothing to be measured apart; returns the exit status."""
-    verdict: Verdict = "not-measured" if sides.not_compared else "unchanged"
+    verdict: UpgradeVerdict = "not-measured" if sides.not_compared else "unchanged"
     told = f"Nothing that can move a score or a time differs, so nothing was run: {sides.names[1]}"
     reasons = (sides.not_compared or (told,)) + sides.notes
     for reason in reasons:

@@ -21,7 +21,7 @@ from tlbench.train import fingerprint
 
 
 if TYPE_CHECKING:
-    from tlbench.hosts.commands.studies import Study
+    from tlbench.hosts.commands.studies import StudyCommand
 
 
 @click.command("fingerprint")
@@ -72,7 +72,7 @@ def bisect_command(
     package: str,
     first: str,
     last: str,
-    study: Study,
+    study: StudyCommand,
     backend: str,
     claim: str | None,
     metric: str | None,
