@@ -16,7 +16,7 @@ from tlbench.report import formats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tlbench.judge.history import Course, History, CoursePoint
+    from tlbench.judge.history import Course, CoursePoint, History
 
 # Size of the drawing area in its own units; a page stretches it.
 WIDTH, HEIGHT = 1000, 100
