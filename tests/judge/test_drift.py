@@ -137,6 +137,16 @@ def test_a_drift_of_the_noise_between_seeds_is_found(sign, status):
     assert found[7].interval[0] < -0.02 < found[7].interval[1]
 
 
+def test_a_drift_on_a_cpu_that_repeats_itself_is_found():
+    """Without any noise between nights, long before it has the size of the noise between seeds."""
+    own = np.random.default_rng(0).normal(0.8, 0.02, 4)
+    values = own - own.std(ddof=1) * np.clip((np.arange(120) - 40) / 60, 0, 1)[:, None]
+
+    found = [drifts([watched(values[:nights])])[0] for nights in (41, 90)]
+
+    assert ["steady", "worse"] == [drift.status for drift in found]
+
+
 def test_a_drift_is_told_in_a_phrase():
     """Label, metric, size, nights and p."""
     values = quiet(np.random.default_rng(0), 60)

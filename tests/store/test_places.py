@@ -155,6 +155,17 @@ def test_the_checkout_is_left_alone(repository, tmp_path):
     assert "Save the run 0001_nightly" == git(repository, "log", "--format=%s", "runs")
 
 
+def test_a_project_may_be_a_folder_of_its_repository(repository, tmp_path):
+    """The branch has the same files, whichever folder git runs in."""
+    (repository / "studies").mkdir()
+    where = Place(tmp_path / "mirror", GitBranch(repository / "studies", "runs"))
+    first, _second = where.save(run()), where.save(run(1))
+    where.remove([first])
+
+    assert f"{MACHINE}/0002_nightly.json" == git(repository, "ls-tree", "-r", "--name-only", "runs")
+    assert ["0002_nightly"] == stems(Place(tmp_path / "late", GitBranch(repository, "runs")))
+
+
 def test_a_branch_keeps_what_others_put_there(repository, tmp_path):
     """A README on the branch is neither read nor removed."""
     git(repository, "checkout", "--quiet", "--orphan", "runs")

@@ -149,11 +149,11 @@ def drifts(watched: Sequence[Watched], level: float = LEVEL) -> list[Drift]:
 def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[Drift]:
     """Judge quantities of one metric, of equally many nights and seeds."""
     values = np.stack([each.values for each in watched])
-    seed_noises = _seed_noises(values[:, 0], [each.least_noise for each in watched])
+    noises_of_seeds = seed_noises(values[:, 0], [each.least_noise for each in watched])
     means, differs = values.mean(axis=2), distinct(values)
     courses = [means[row, differs[row]] for row in range(len(watched))]
     variances, degrees = night_variances(courses)
-    noises = np.maximum(np.sqrt(variances), LEAST_NOISE * seed_noises)
+    noises = np.maximum(np.sqrt(variances), LEAST_NOISE * noises_of_seeds)
     references = differs[:, :REFERENCE_NIGHTS].sum(axis=1)
     judged: dict[int, Drift] = {}
     sizes = differs.sum(axis=1)
@@ -173,7 +173,7 @@ def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[D
                 "worse" if worse <= level else "better" if better <= level else "steady",
                 float(effect),
                 (float(effect - _HALF_WIDTH * error), float(effect + _HALF_WIDTH * error)),
-                float(seed_noises[row]),
+                float(noises_of_seeds[row]),
                 min(worse, better),
                 int(window),
                 reference,
@@ -184,8 +184,13 @@ def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[D
     return [judged[row] for row in range(len(watched))]
 
 
-def _seed_noises(accepted: NDArray[np.float64], least: Sequence[float]) -> NDArray[np.float64]:
-    """Standard deviations between seeds in the accepted night, as `tlbench.judge.changes.moved_means` takes them."""
+def seed_noises(accepted: NDArray[np.float64], least: Sequence[float]) -> NDArray[np.float64]:
+    """Standard deviations between seeds in the accepted night, as `tlbench.judge.changes.moved_means` takes them.
+
+    Args:
+        accepted: Values of the accepted night, shape (quantities, seeds).
+        least: Smallest noise of each quantity.
+    """
     count, seeds = accepted.shape
     variances, _ = moderate(accepted.var(axis=1, ddof=1), np.full(count, seeds - 1.0))
     return np.maximum(np.sqrt(variances), least)

@@ -57,7 +57,7 @@ class Night:
 
 
 @dataclass(frozen=True)
-class Point:
+class CoursePoint:
     """A quantity in one night.
 
     Attributes:
@@ -94,7 +94,7 @@ class Course:
     label: str
     metric: str
     unit: Unit
-    points: tuple[Point, ...]
+    points: tuple[CoursePoint, ...]
     drift: Drift | None = None
     steps: tuple[int, ...] = ()
     note: str = ""
@@ -284,15 +284,15 @@ def _noises(tracks: Sequence[_Track]) -> list[float]:
     return noises
 
 
-def _point(night: int, values: Sequence[float], outcome: str = "") -> Point:
+def _point(night: int, values: Sequence[float], outcome: str = "") -> CoursePoint:
     from scipy.special import stdtrit
 
     mean = float(np.mean(values))
     if len(values) < 2:
-        return Point(night, mean, outcome=outcome)
+        return CoursePoint(night, mean, outcome=outcome)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = float(stdtrit(len(values) - 1, 0.95)) * error
-    return Point(night, mean, mean - half, mean + half, outcome)
+    return CoursePoint(night, mean, mean - half, mean + half, outcome)
 
 
 def _tracks(runs: Sequence[SavedRun]) -> list[_Track]:
@@ -399,7 +399,7 @@ def _speed(runs: Sequence[SavedRun], reference: int, tracks: Sequence[_Track]) -
     """Times, rates and memory of each night, as ratios to the accepted one's."""
     measured = {night for track in tracks for night in track.values}
     base = runs[reference]
-    points: dict[str, list[Point]] = {}
+    points: dict[str, list[CoursePoint]] = {}
     for night, run in enumerate(runs):
         if night not in measured:
             continue
@@ -413,7 +413,7 @@ def _speed(runs: Sequence[SavedRun], reference: int, tracks: Sequence[_Track]) -
         for ratio in ratios_of(matched, same, base, run):
             if ratio.ratio is not None:
                 low, high = ratio.interval or (None, None)
-                points.setdefault(ratio.name, []).append(Point(night, ratio.ratio, low, high))
+                points.setdefault(ratio.name, []).append(CoursePoint(night, ratio.ratio, low, high))
     return [Course("speed", name, "", "number", tuple(found)) for name, found in points.items()]
 
 

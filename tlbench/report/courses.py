@@ -16,7 +16,7 @@ from tlbench.report import formats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tlbench.judge.history import Course, History, Point
+    from tlbench.judge.history import Course, CoursePoint, History
 
 # Size of the drawing area in its own units; a page stretches it.
 WIDTH, HEIGHT = 1000, 100
@@ -206,9 +206,9 @@ def _reference(course: Course) -> tuple[float | None, float | None]:
     return drift.level, drift.seed_noise
 
 
-def _stretches(points: Sequence[Point]) -> list[list[Point]]:
+def _stretches(points: Sequence[CoursePoint]) -> list[list[CoursePoint]]:
     """Points of successive nights; a night without a measurement is a gap."""
-    found: list[list[Point]] = []
+    found: list[list[CoursePoint]] = []
     for point in points:
         if found and found[-1][-1].night == point.night - 1:
             found[-1].append(point)

@@ -18,6 +18,9 @@ from tlbench.store.series import ACCEPTED
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+# A branch, or a file of an index, that is not there.
+NO_COMMIT = "0" * 40
+
 # Runners of CI have no name set, and git asks for one.
 _AUTHOR = {
     variable: value
@@ -47,7 +50,11 @@ class GitBranch:
     def names(self) -> set[str]:
         """Names of all files on the branch."""
         tip = self._tip()
-        return set(self._git("ls-tree", "-r", "-z", "--name-only", tip).decode().split("\0")) - {""} if tip else set()
+        return (
+            set(self._git("ls-tree", "-r", "-z", "--full-tree", "--name-only", tip).decode().split("\0")) - {""}
+            if tip
+            else set()
+        )
 
     def read(self, names: Collection[str]) -> dict[str, bytes]:
         """Contents of files on the branch, by name."""
@@ -64,11 +71,12 @@ class GitBranch:
         with tempfile.TemporaryDirectory() as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git("read-tree", *([tip] if tip else ["--empty"]), variables=index)
+            # In this form, names are relative to the repository whichever of its folders git runs in.
+            lines = [f"0 {NO_COMMIT}\t{name}\n" for name in removed]
             for name, content in added.items():
                 blob = self._git("hash-object", "-w", "--stdin", content=content).decode().strip()
-                self._git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", variables=index)
-            for name in removed:
-                self._git("update-index", "--force-remove", name, variables=index)
+                lines.append(f"100644 {blob}\t{name}\n")
+            self._git("update-index", "--add", "--index-info", content="".join(lines).encode(), variables=index)
             tree = self._git("write-tree", variables=index).decode().strip()
         parent = ["-p", tip] if tip else []
         commit = self._git("commit-tree", tree, *parent, "-m", message, variables=_AUTHOR).decode().strip()
@@ -81,8 +89,8 @@ class GitBranch:
                 self._git("push", "--quiet", self.remote, f"{commit}:{reference}")
                 self._git("update-ref", self._tracking, commit)
             else:
-                # Fails where the branch is elsewhere by now; forty zeros are a branch that is not there.
-                self._git("update-ref", reference, commit, tip or "0" * 40)
+                # Fails where the branch is elsewhere by now.
+                self._git("update-ref", reference, commit, tip or NO_COMMIT)
         except StoreError as error:
             if self._tip() != tip:
                 msg = f"{self} was changed by somebody else meanwhile; save again. {error}"
