@@ -41,7 +41,7 @@ ELSEWHERE = {
         "declare/trials.py",
         "declare/revisions.py",
     ),
-    *("machine/environment.py", "machine/folders.py", "__init__.py"),
+    *("machine/environment.py", "machine/folders.py", "machine/packages.py", "__init__.py"),
 }
 
 

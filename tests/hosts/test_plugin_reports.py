@@ -166,4 +166,4 @@ def test_a_project_gets_the_report_by_a_hook(project):
 
     result = project.runpytest("-k", "better", "--tlbench-seeds", "1")
 
-    result.stdout.fnmatch_lines(["The report is *", "hooked ['inconclusive'] *"])
+    result.stdout.fnmatch_lines(["The report is *", "hooked [[]'inconclusive'[]] *"])

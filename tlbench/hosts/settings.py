@@ -89,9 +89,9 @@ def facts(options: Options) -> str:
         backend = f"{name} {backends.version(name)}, keras {backends.version('keras')}"
     except TlbenchError as error:
         backend = str(error)
-    seeds, most = options.seeds, options.max_seeds
-    more = f", up to {most} where they do not decide" if most > seeds else ""
+    counted, most = f"{options.seeds} seed{'s' * (options.seeds > 1)}", options.max_seeds
+    more = f", up to {most} where they do not decide" if most > options.seeds else ""
     return (
         f"tlbench: {__version__}, {backend}, {'gpu' if options.gpu else 'cpu'}, "
-        f"profile {options.profile.name}, {seeds} seeds{more}"
+        f"profile {options.profile.name}, {counted}{more}"
     )
