@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_click",
+    "sphinx_copybutton",
     "tlbench_reference",
 ]
 exclude_patterns = ["_build", "_extensions", "pocket", "real-images"]
@@ -40,6 +41,9 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 80
 napoleon_use_ivar = True
+
+# A prompt is shown, and not copied.
+copybutton_prompt_text = "$ "
 
 nitpicky = True
 # What other projects document: their sites could only be asked over the network.
