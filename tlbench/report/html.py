@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from tlbench.machine.environment import Environment as Machine
     from tlbench.report.content import Report
     from tlbench.report.drawing import Picture
     from tlbench.report.figures import Drawn
@@ -91,6 +92,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             accuracy=ACCURACY.key,
             history=_history,
             repeat=repeat_command,
+            machine=_machine,
             p_value=formats.p_value,
             interval=formats.interval,
         )
@@ -154,6 +156,12 @@ def _heading(report: Report) -> str:
     """The study and its images."""
     dataset = report.header.get("dataset", "").partition(",")[0]
     return f"Transfer learning on {dataset}" if dataset else "tlbench report"
+
+
+def _machine(environment: Machine) -> list[tuple[str, object]]:
+    """Facts of a machine beside its software; older results have none."""
+    names = ("processor", "cores", "threads", "driver", "flags")
+    return [(name, value) for name in names if (value := getattr(environment, name))]
 
 
 def _parameter(claim: ClaimRecord) -> str:
