@@ -65,7 +65,8 @@ def test_a_family_is_that_of_keras(function, images):
     )
     body = keras.Model(model.input, model.get_layer(network.flow_ends["exit"]).output)
     generator = np.random.default_rng(1)
-    own.set_weights([weight + generator.uniform(0, 0.01, weight.shape) for weight in own.get_weights()])
+    # Of either sign: a hundred residual layers of positive weights would add up to infinity.
+    own.set_weights([weight + generator.uniform(-0.01, 0.01, weight.shape) for weight in own.get_weights()])
     body.set_weights(own.get_weights())
     pixels = images[:, : network.image_size, : network.image_size]
     module = MODULES[FAMILIES[function].scaling]
@@ -77,6 +78,7 @@ def test_a_family_is_that_of_keras(function, images):
 
     expected, features = own.predict(prepared, verbose=0), body.predict(pixels, verbose=0)
 
+    assert np.isfinite(expected).all()
     assert np.abs(expected - features).max() <= 1e-5 * max(1, np.abs(expected).max())
     assert (3, 4) == model.predict(pixels, verbose=0).shape
 
