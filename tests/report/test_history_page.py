@@ -18,7 +18,8 @@ from test_html import HOSTILE, Elements
 from tlbench.errors import ConfigurationError
 from tlbench.judge import history as judge
 from tlbench.report import history as pages
-from tlbench.report.courses import chart, dates, nice_ticks, sparkline, summary
+from tlbench.report.courses import chart, dates, sparkline, summary
+from tlbench.report.ticks import nice_ticks
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +163,7 @@ def test_ticks_are_few_and_within_the_axis(low, size):
     ticks = nice_ticks(low, low + size)
 
     assert 2 <= len(ticks) <= 5
+    assert (0.0 in ticks) == (low <= 0 <= low + size) or [low, low + size] == ticks
     assert all(low - 1e-9 * abs(low) - 1e-9 <= tick <= low + size + 1e-9 * abs(low + size) + 1e-9 for tick in ticks)
 
 

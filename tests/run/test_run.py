@@ -196,3 +196,32 @@ def test_the_status_follows_the_run(tmp_path):
     assert [(4, 0), (4, 4), (4, 4)] == [(state["planned"], state["trained"]) for state in states]
     assert "trial 4/4" in states[1]["progress"]
     assert [None, None, str(saved)] == [state["saved"] for state in states]
+
+
+def test_a_display_rests_once_nothing_is_trained(tmp_path):
+    """Also after a trial that is repeated, which leaves the store as it is."""
+    shown = []
+
+    class Display:
+        def line(self, text):
+            shown.append(text)
+
+        def state(self, _state):
+            shown.append("state")
+
+        def rest(self):
+            shown.append("rest")
+
+    options = Options(profile=PROFILE, seeds=1, max_seeds=1, store=tmp_path, report=tmp_path / "report")
+    run = Run(options, display=Display())
+    run.plan([score(run.study.random("fast")).is_positive().named("test_positive", "Something is learned.")])
+    run.train()
+    trained = shown.copy()
+    shown.clear()
+    run.repeat(run.trials[0].digest)
+    run.close()
+
+    for lines in (trained, shown):
+        assert ["state", "rest"] == [lines[0], lines[-1]]
+        assert 1 == lines.count("rest")
+        assert 1 == sum(line.startswith("trial ") for line in lines)

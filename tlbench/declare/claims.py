@@ -114,11 +114,6 @@ class Term:
         trial = self.arm.trial(seed)
         return trial if self.images is None else Evaluation(trial, self.images)
 
-    @property
-    def extras(self) -> frozenset[str]:
-        """Extra predictions of the trials that the score is computed from."""
-        return self.metric.extras
-
     def value(self, result: Callable[[Work], Scored], seed: int) -> float:
         """Weighted score for one seed; NaN where the trial diverged or lacks the score."""
         scored = result(self.work(seed))

@@ -148,6 +148,10 @@ class Evaluation:
         """The trial: an evaluation needs its weights, as a trial needs those of its source."""
         return self.trial.with_extras(NO_EXTRAS)
 
+    def with_extras(self, _extras: frozenset[str]) -> Evaluation:
+        """The same evaluation: it has no extra predictions, whatever is asked for."""
+        return self
+
     @property
     def data(self) -> DataReference:
         """The dataset that the images are taken from, and its split."""

@@ -205,13 +205,9 @@ class Trial:
         """The split of the images under this trial's seed."""
         return self.data.split.under(self.seed)
 
-    @property
+    @cached_property
     def source(self) -> Trial | None:
         """The trial whose weights this one starts from, if it starts from one; its weights are enough."""
-        return self._bare_source
-
-    @cached_property
-    def _bare_source(self) -> Trial | None:
         return self.initialisation.with_extras(NO_EXTRAS) if isinstance(self.initialisation, Trial) else None
 
     def with_extras(self, extras: frozenset[str]) -> Trial:

@@ -80,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     plugin = Plugin(config)
     config.pluginmanager.register(plugin, "tlbench-session")
     # Other sessions need no options, whose profiles take a fifth of a second to import.
-    if asked_for(config) and plugin.options.gpu and not config.option.collectonly and not config.option.help:
+    if plugin.asked and plugin.options.gpu and not config.option.collectonly and not config.option.help:
         from tlbench.machine import environment
 
         with usage_errors():
@@ -92,10 +92,14 @@ class Plugin:
 
     Args:
         config: Configuration of the session.
+
+    Attributes:
+        asked: Whether an option of tlbench is given.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self.asked = asked_for(config)
         self._worker = hasattr(config, "workerinput")
         # Workers take part in the run of the controller, which tells them; any other session makes an identifier up.
         self._identifier: str | None = getattr(config, "workerinput", {}).get("tlbench_run")
@@ -148,7 +152,7 @@ class Plugin:
 
     def pytest_report_header(self) -> str | None:
         """Show the facts that decide the run and are known without reading images or importing a backend."""
-        return facts(self.options) if asked_for(self._config) else None
+        return facts(self.options) if self.asked else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -176,7 +180,7 @@ class Plugin:
         run, assembly, missing = self._run, self._run.assembly, self._run.missing
         if self._config.get_verbosity() < 0:
             return []
-        lines = [] if asked_for(self._config) else [facts(self.options)]
+        lines = [] if self.asked else [facts(self.options)]
         lines.append(f"tlbench study: {assembly.study_in_short}")
         if self._config.get_verbosity() > 0:
             lines[-1:] = [f"tlbench {name}: {value}" for name, value in assembly.header.items()]
@@ -188,7 +192,7 @@ class Plugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> bool | None:
         """Run no test where only the plan is asked for, or a trial to be repeated."""
-        if not asked_for(self._config):
+        if not self.asked:
             return None
         if self.options.repeat and not self._worker:
             # Outside of tests, pytest's own filters are not at work.
@@ -254,7 +258,7 @@ class Plugin:
         # Where the run was refused, its one message is all that there is to say.
         if self._worker or self._config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
-        if self._run is None and not asked_for(self._config):
+        if self._run is None and not self.asked:
             return
         if self.options.plan:
             with usage_errors():

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
     from tlbench.report.content import Report
+    from tlbench.report.records import ClaimRecord
     from tlbench.run.run import Run
 
 COLOURS = {"supported": {"green": True}, "refuted": {"red": True}, "inconclusive": {"yellow": True}}
@@ -82,12 +83,18 @@ def print_report(reporter: pytest.TerminalReporter, report: Report, show: frozen
     if claims:
         reporter.write_line(terminal.answer_headings(claims, width))
     for record in claims:
-        reporter.write(f"{record.outcome:{terminal.INDENT}}", **COLOURS[record.outcome])
-        reporter.write_line(terminal.answer(record, width))
+        _print_claim(reporter, record, terminal.answer(record, width))
     for step in answer.next_steps(report):
         reporter.write_line(terminal.wrapped(step, width))
     for note in () if "notes" in show else report.notes:  # In full in the report.
         reporter.write_line(terminal.cut_to_width(f"Note: {note}", width))
+
+
+def _print_claim(reporter: pytest.TerminalReporter, record: ClaimRecord, text: str) -> None:
+    from tlbench.report import terminal
+
+    reporter.write(f"{record.outcome:{terminal.INDENT}}", **COLOURS[record.outcome])
+    reporter.write_line(text)
 
 
 def _print_parts(reporter: pytest.TerminalReporter, report: Report, show: frozenset[str], width: int) -> None:
@@ -104,8 +111,7 @@ def _print_parts(reporter: pytest.TerminalReporter, report: Report, show: frozen
     if report.claims and "verdicts" in show:
         reporter.section("tlbench verdicts")
         for record in report.claims:
-            reporter.write(f"{record.outcome:{terminal.INDENT}}", **COLOURS[record.outcome])
-            reporter.write_line(terminal.claim(record, width))
+            _print_claim(reporter, record, terminal.claim(record, width))
     for note in report.notes if "notes" in show else ():
         reporter.write_line(terminal.wrapped(f"Note: {note}", width))
     for number, line in enumerate(terminal.slowest(report, width) if "trials" in show else ()):
@@ -115,7 +121,7 @@ def _print_parts(reporter: pytest.TerminalReporter, report: Report, show: frozen
 
 
 def print_tally(reporter: pytest.TerminalReporter, report: Report) -> None:
-    """Print how many claims hold, in a line, as `-q` asks for."""
+    """Print how many claims are supported, in a line, as `-q` asks for."""
     from tlbench.report import answer
 
     reporter.ensure_newline()

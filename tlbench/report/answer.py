@@ -49,6 +49,11 @@ def in_order(claims: Iterable[ClaimRecord]) -> list[ClaimRecord]:
     return sorted(claims, key=lambda claim: ORDER.index(claim.outcome))
 
 
+def dataset(report: Report) -> str:
+    """The name of the images; empty where the report has no header."""
+    return report.header.get("dataset", "").partition(",")[0]
+
+
 def title(report: Report) -> str:
     """The verdicts in a few words: `9 of 12 claims are supported, 1 is refuted, 2 are inconclusive`."""
     return ", ".join(_counts(report))
@@ -57,10 +62,9 @@ def title(report: Report) -> str:
 def sentence(report: Report) -> str:
     """The answer in a few sentences: verdicts, data, seeds, error rate, and the comparison, if any."""
     first, *rest = _counts(report)
-    dataset = report.header.get("dataset", "").partition(",")[0]
     source = report.header.get("transferred from", "")
     seeds = len(report.header.get("seeds", "").split())
-    text = f"{first[0].upper()}{first[1:]} on {dataset or 'the images'}"
+    text = f"{first[0].upper()}{first[1:]} on {dataset(report) or 'the images'}"
     text += "".join(f", {each}" for each in rest)
     facts = [f"transferred from {source}"] if source else []
     facts += [f"{seeds} seeds" if seeds > 1 else "one seed, which decides nothing"] if seeds else []

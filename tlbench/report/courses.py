@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlbench.report import formats
+from tlbench.report.ticks import nice_ticks
 
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ WIDTH, HEIGHT = 1000, 100
 
 # Marks closer than this share of the width hide each other's labels.
 NEAR = 0.03
-
-# Values of the vertical axis, at most.
-MOST_TICKS = 5
 
 # Dates below a chart.
 DATES = 5
@@ -226,22 +222,6 @@ def _spaced(marks: Sequence[tuple[float, str]]) -> tuple[Mark, ...]:
         found.append(Mark(100 * at, "" if near else text))
         labelled = labelled if near else at
     return tuple(found)
-
-
-def nice_ticks(low: float, high: float) -> list[float]:
-    """Two to five round numbers between two ends.
-
-    Args:
-        low: Lower end.
-        high: Upper end, above the lower one.
-    """
-    size = high - low
-    power = 10.0 ** math.floor(math.log10(size))
-    for step in (power, power / 2, power / 5, power / 10):
-        ticks = [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-        if len(ticks) > 1:
-            return ticks if len(ticks) <= MOST_TICKS else ticks[:: math.ceil(len(ticks) / MOST_TICKS)]
-    return [low, high]
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tlbench.report.cautions import cautions
 from tlbench.report.content import repeat_command
 from tlbench.report.drawing import INK
 from tlbench.report.gallery import caption
+from tlbench.report.ticks import nice_ticks
 from tlbench.scores.listed import ACCURACY
 
 
@@ -53,6 +53,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
         for number, arm in enumerate(report.arms)
         for trial in arm.trials
     }
+    claims = answers.in_order(report.claims)
     return (
         environment()
         .get_template("report.html")
@@ -65,14 +66,9 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             answer=answers.sentence(report) if report.claims else report.data,
             effect=answers.effect,
             parameter=_parameter,
-            claims=[
-                (claim, f"claim-{number}", _arms_of(claim, trials))
-                for number, claim in sorted(
-                    enumerate(report.claims), key=lambda numbered: answers.ORDER.index(numbered[1].outcome)
-                )
-            ],
+            claims=[(claim, f"claim-{number}", _arms_of(claim, trials)) for number, claim in enumerate(claims)],
             # Names may be those of several; a link leads to the first.
-            claim_ids={claim.name: f"claim-{number}" for number, claim in _backwards(report.claims)},
+            claim_ids={claim.name: f"claim-{number}" for number, claim in _backwards(claims)},
             arm_ids={arm.labels[0]: f"arm-{number}" for number, arm in _backwards(report.arms)},
             trials=trials,
             scale=_Scale.of(report.claims),
@@ -138,23 +134,16 @@ class _Scale:
             return cls(low, high, "", ())
         (unit,) = units
         factor = 100 if unit == "percent" else 1
-        ticks = tuple((value, f"{factor * value:+.3g}".replace("+0", "0")) for value in _round_numbers(low, high))
+        ticks = tuple((value, f"{factor * value:+.3g}" if value else "0") for value in nice_ticks(low, high))
         return cls(low, high, UNITS[unit].strip(), ticks)
 
     def __call__(self, value: float) -> str:
         return f"{BAR_WIDTH * (value - self.low) / (self.high - self.low):.1f}"
 
 
-def _round_numbers(low: float, high: float) -> list[float]:
-    """Two to five round numbers within a range, zero among them where the range has it."""
-    step = 10.0 ** math.floor(math.log10(high - low))
-    step = next(each for each in (step / 5, step / 2, step, 2 * step, 5 * step) if (high - low) / each <= 5)
-    return [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
 def _heading(report: Report) -> str:
     """The study and its images."""
-    dataset = report.header.get("dataset", "").partition(",")[0]
+    dataset = answers.dataset(report)
     return f"Transfer learning on {dataset}" if dataset else "tlbench report"
 
 

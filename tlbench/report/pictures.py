@@ -45,7 +45,7 @@ def write(figures: Iterable[Drawn], folder: Path) -> dict[str, Picture]:
         drawn = _read(folder, name, before[name]) if before.get(name, [""])[0] == key else None
         if drawn is None:
             drawn = picture(figure)
-            (folder / f"{name}.svg").write_text(drawn.svg, encoding="utf-8", newline="\n")
+            publish(folder / f"{name}.svg", drawn.svg)
             (folder / f"{name}.png").write_bytes(drawn.png)
         made[figure.name] = drawn
         record[name] = [key, *_hashes(drawn)]

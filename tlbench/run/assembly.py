@@ -97,10 +97,9 @@ class Assembly:
     def study_in_short(self) -> str:
         """The study in a line: images, network, source of transferred weights and seeds."""
         data = self.datasets[self.study.data.digest]
-        size = f"{len(data.images)} images in {len(data.class_names)} classes"
         seeds = f"{len(self.study.seeds)} seeds" if len(self.study.seeds) > 1 else "1 seed"
         source = self.study.pretrained_name
-        return f"{data.name} ({size}), {self.study.network}, transferred from {source}, {seeds}"
+        return f"{data.name} ({_size(data)}), {self.study.network}, transferred from {source}, {seeds}"
 
     @property
     def _how(self) -> str:
@@ -198,9 +197,12 @@ def near(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def _size(dataset: Dataset) -> str:
+    return f"{len(dataset.images)} images in {len(dataset.class_names)} classes"
+
+
 def _and_size(dataset: Dataset) -> str:
-    size = f"{len(dataset.images)} images in {len(dataset.class_names)} classes"
-    return f"{dataset.name}, {size}, digest {dataset.digest[:12]}"
+    return f"{dataset.name}, {_size(dataset)}, digest {dataset.digest[:12]}"
 
 
 def _told(split: Split) -> str:

@@ -59,5 +59,5 @@ def extras_of(declared: Declaration, seeds: Sequence[int]) -> dict[str, frozense
     for quantity in getattr(declared, "quantities", ()):
         for term in quantity.terms:
             arm = term.arm.trial(seeds[0]).arm_digest
-            found[arm] = found.get(arm, own) | term.extras
+            found[arm] = found.get(arm, own) | term.metric.extras
     return found

@@ -100,9 +100,9 @@ class Options:
     def saved_runs(self) -> Place:
         """The place of saved runs."""
         # Imported late: pytest of every project imports this module.
-        from tlbench.store.places import place
+        from tlbench.store import places
 
-        return place(self.baselines, self.store / "baselines", Path.cwd())
+        return places.of_store(self.baselines, self.store)
 
     def __post_init__(self) -> None:
         if self.compare_fail is None:

@@ -16,8 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 from tlbench.declare.claims import Claim
-from tlbench.declare.evaluations import Evaluation, trials_of
-from tlbench.declare.trials import Trial
+from tlbench.declare.evaluations import trials_of
 from tlbench.errors import StoreError
 from tlbench.judge.judging import judge, looks
 from tlbench.plan.schedule import ordered
@@ -31,15 +30,16 @@ from tlbench.run.progress import Silent
 from tlbench.run.reporting import make_report
 from tlbench.run.saving import Saving, save_and_compare, saved_run
 from tlbench.run.status import StatusFile
-from tlbench.run.training import Training, find, make_stopwatch, repeat
+from tlbench.run.training import find, make_runner, make_stopwatch, repeat
 from tlbench.scores.extras import NO_EXTRAS
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tlbench.declare.evaluations import Work
+    from tlbench.declare.evaluations import Evaluation, Work
     from tlbench.declare.study import Study
+    from tlbench.declare.trials import Trial
     from tlbench.judge.verdicts import Verdict
     from tlbench.plan.forecast import Forecast
     from tlbench.report.content import Report
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tlbench.run.progress import Display, Stopwatch
     from tlbench.store.results import EvaluationResult, Result
     from tlbench.store.timings import Timing
+    from tlbench.train.runner import Runner
 
 
 class Run:
@@ -179,7 +180,7 @@ class Run:
         """
         wanted = ordered(self.planned if works is None else map(self.extras.on, works))
         self.gathered.add_work(wanted)
-        self._training.train_all(wanted)
+        self._runner.train_all(wanted)
 
     @overload
     def result(self, work: Trial) -> Result: ...
@@ -194,7 +195,7 @@ class Run:
             Exception: The training of the trial, or the evaluation, has failed with it.
         """
         if work.digest not in self._results:
-            self._results[work.digest] = self._training.result(self.extras.on(work))
+            self._results[work.digest] = self._runner.result(self.extras.on(work))
         return self._results[work.digest]
 
     @overload
@@ -208,8 +209,7 @@ class Run:
         if work.digest in self._results:
             return self._results[work.digest]
         try:
-            wanted = work.with_extras(NO_EXTRAS) if isinstance(work, Trial) else work
-            return self.assembly.store.load(wanted) if wanted in self.assembly.store else None
+            return self.assembly.store.load(work) if work.with_extras(NO_EXTRAS) in self.assembly.store else None
         except StoreError:  # Whoever asked for the result has been told.
             return None
 
@@ -228,27 +228,28 @@ class Run:
         later = (trial for claim in self._claims for trial in claim.trials(range(self.options.max_seeds)))
         trial = find(digest, ordered([*self.trials, *later]))
         self._before_training()
-        result = repeat(self.assembly, trial, self._stopwatch(), self.gathered.remarks.append)
+        result = repeat(self.assembly, trial, self._stopwatch, self.gathered.remarks.append)
         told = describe_repetition(self.labels.first(trial), trial, result, self.stored(trial))
         return [*told, *self.gathered.remarks]
 
     def close(self) -> None:
         """End the processes that train."""
-        if "_training" in vars(self):
-            self._training.close()
+        if "_runner" in vars(self):
+            self._runner.close()
 
     @property
     def trained(self) -> tuple[float, Sequence[Trial]] | None:
         """Wall time in seconds from the first trial's start to the last one's end, and the trials; None without any."""
-        return self._training.outcome if "_training" in vars(self) else None
+        return self._stopwatch.outcome if "_stopwatch" in vars(self) else None
 
     @cached_property
-    def _training(self) -> Training:
+    def _runner(self) -> Runner:
         self._before_training()
-        training = Training(self.assembly, self._stopwatch(), self.gathered.remarks.append)
-        training.prepare(self.planned)  # All of it: only then are trials that share a network known.
-        return training
+        runner = make_runner(self.assembly, self._stopwatch, self.gathered.remarks.append)
+        runner.prepare(self.planned)  # All of it: only then are trials that share a network known.
+        return runner
 
+    @cached_property
     def _stopwatch(self) -> Stopwatch:
         _ = self._timings  # Before there are any of this run.
         return make_stopwatch(self.assembly, self.labels, self.missing, self._claims, self._display, self._status)
@@ -289,7 +290,7 @@ class Run:
             self.stored,
             self.gathered.arms,
             self.gathered.verdicts,
-            peak_memory_bytes=self._training.peak_memory_bytes if "_training" in vars(self) else None,
+            peak_memory_bytes=self._runner.peak_memory_bytes if "_runner" in vars(self) else None,
         )
         self._saving = save_and_compare(run, self.options, self._command)
         return self._saving

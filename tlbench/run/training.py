@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 
 from dataclasses import replace
@@ -32,17 +31,17 @@ if TYPE_CHECKING:
     from tlbench.run.gathered import Labels
     from tlbench.run.progress import Display
     from tlbench.run.status import StatusFile
-    from tlbench.store.results import EvaluationResult, Result
+    from tlbench.store.results import Result
     from tlbench.train.runner import Executor
     from tlbench.train.worker import Listener, Trainer
 
 
-def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], None]) -> Runner:
+def make_runner(assembly: Assembly, stopwatch: Stopwatch, warn: Callable[[str], None]) -> Runner:
     """Make the runner of a run's trials.
 
     Args:
         assembly: Parts of the run.
-        listener: Receives the progress of training.
+        stopwatch: Receives the progress of training.
         warn: Receives sentences that a user should know.
     """
     options = assembly.options
@@ -52,55 +51,8 @@ def make_runner(assembly: Assembly, listener: Listener, warn: Callable[[str], No
         folder = None if options.no_prefix_cache else assembly.store.folder / "prefixes"
         make_trainer = partial(_make_trainer, assembly.environment, folder)
     setup = Setup(assembly.environment, assembly.datasets, assembly.weights, make_trainer)
-    executor = _make_executor(assembly, setup, listener, warn)
-    return Runner(assembly.store, executor, warn)
-
-
-class Training:
-    """The training of a run.
-
-    Args:
-        assembly: Parts of the run.
-        stopwatch: Receives the progress of training.
-        warn: Receives sentences that a user should know.
-    """
-
-    def __init__(self, assembly: Assembly, stopwatch: Stopwatch, warn: Callable[[str], None]) -> None:
-        self._store = assembly.store
-        self._stopwatch = stopwatch
-        self._runner = make_runner(assembly, stopwatch, warn)
-
-    def prepare(self, works: Sequence[Work]) -> None:
-        """Train and compute all that the store lacks; an error is kept for whoever asks for the result."""
-        with self._watched(works):
-            self._runner.prepare(works)
-
-    def train_all(self, works: Sequence[Work]) -> None:
-        """Train and compute all that the store lacks, see `tlbench.train.runner.Runner.train_all`."""
-        with self._watched(works):
-            self._runner.train_all(works)
-
-    def result(self, work: Work) -> Result | EvaluationResult:
-        """The result of a trial or an evaluation, which is computed where the store lacks it."""
-        with self._watched([work]):
-            return self._runner.result(work)
-
-    @property
-    def outcome(self) -> tuple[float, Sequence[Trial]] | None:
-        """Wall time in seconds, and the trained trials; None without any."""
-        return self._stopwatch.outcome
-
-    @property
-    def peak_memory_bytes(self) -> int | None:
-        """Peak memory of a process that has trained; None where nothing had to be trained."""
-        return self._runner.peak_memory_bytes
-
-    def close(self) -> None:
-        """End the processes that train."""
-        self._runner.close()
-
-    def _watched(self, works: Sequence[Work]) -> contextlib.AbstractContextManager[None]:
-        return self._stopwatch.watched() if self._store.missing(works) else contextlib.nullcontext()
+    executor = _make_executor(assembly, setup, stopwatch, warn)
+    return Runner(assembly.store, executor, warn, stopwatch.watched)
 
 
 def make_stopwatch(
@@ -133,20 +85,20 @@ def make_stopwatch(
     return Stopwatch(progress, status)
 
 
-def repeat(assembly: Assembly, trial: Trial, listener: Listener, warn: Callable[[str], None]) -> Result:
+def repeat(assembly: Assembly, trial: Trial, stopwatch: Stopwatch, warn: Callable[[str], None]) -> Result:
     """Train a trial again, from its stored source, and leave the store as it is.
 
     Args:
         assembly: Parts of the run.
         trial: The trial to repeat.
-        listener: Receives the progress of training.
+        stopwatch: Receives the progress of training.
         warn: Receives sentences that a user should know.
     """
     with tempfile.TemporaryDirectory(prefix="tlbench-repeat-") as folder:
         store = Store(Path(folder), assembly.environment)
         if trial.source is not None and trial.source in assembly.store:
             assembly.store.copy(trial.source, store)
-        runner = make_runner(replace(assembly, store=store), listener, warn)
+        runner = make_runner(replace(assembly, store=store), stopwatch, warn)
         try:
             return runner.result(trial)
         finally:

@@ -26,7 +26,7 @@ from tlbench.scores.extras import ALL_EXTRAS, BATCH_STATISTICS, NO_EXTRAS, VALID
 from tlbench.store import checked
 from tlbench.store.checked import Damage, damaged_files
 from tlbench.store.publishing import sync, sync_folder
-from tlbench.store.results import EvaluationResult, Result
+from tlbench.store.results import EXTRA_ARRAYS, EvaluationResult, Result
 
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ def load(place: Path, digest: str) -> Result | EvaluationResult:
             labels=arrays["labels"],
             probabilities=arrays["probabilities"],
             validation_labels=arrays["validation_labels"],
-            validation_probabilities=arrays.get("validation_probabilities"),
-            batch_statistics_probabilities=arrays.get("batch_statistics_probabilities"),
+            **{array: arrays.get(array) for array in EXTRA_ARRAYS.values()},
             training_loss=tuple(map(float, content["history"]["loss"])),
             training_accuracy=tuple(map(float, content["history"]["accuracy"])),
             epoch_seconds=tuple(content["epoch_seconds"]),
@@ -304,12 +303,8 @@ def write(folder: Path, work: Work, result: Result | EvaluationResult, weights: 
         content |= {"kind": EVALUATION, "evaluation": work.description, "weights": result.weights}
     else:
         content |= {"trial": work.description, **_of_training(work.description, result)}
-        extras = {
-            "validation_probabilities": result.validation_probabilities,
-            "batch_statistics_probabilities": result.batch_statistics_probabilities,
-        }
         arrays["validation_labels"] = result.validation_labels
-        arrays |= {name: probabilities for name, probabilities in extras.items() if probabilities is not None}
+        arrays |= {EXTRA_ARRAYS[extra]: getattr(result, EXTRA_ARRAYS[extra]) for extra in result.extras}
         np.savez(folder / WEIGHTS, **(weights or {}))  # type: ignore[arg-type]
     np.savez_compressed(folder / PREDICTIONS, **arrays)  # type: ignore[arg-type]
     content["files"] = {name: checked.record(folder / name) for name in names(work) if name != RESULT}
@@ -359,12 +354,9 @@ def _shapes(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> d
     shapes: dict[str, tuple[int, ...]] = {"labels": (images,), "probabilities": (images, labels)}
     if content.get("kind") != EVALUATION:
         epochs, validation = len(content["epoch_seconds"]), len(arrays["validation_labels"])
-        extras = _extras(content)
+        of_extras = {VALIDATION: (epochs, validation, labels), BATCH_STATISTICS: (images, labels)}
         shapes["validation_labels"] = (validation,)
-        if VALIDATION in extras:
-            shapes["validation_probabilities"] = (epochs, validation, labels)
-        if BATCH_STATISTICS in extras:
-            shapes["batch_statistics_probabilities"] = (images, labels)
+        shapes |= {EXTRA_ARRAYS[extra]: shape for extra, shape in of_extras.items() if extra in _extras(content)}
     return shapes
 
 

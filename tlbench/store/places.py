@@ -137,6 +137,16 @@ def _is_ours(name: str) -> bool:
     return len(parts) == 2 and name.endswith(".json") and ".." not in parts
 
 
+def of_store(text: str | None, store: Path) -> Place:
+    """The place that a text names, seen from the current folder, see `place`.
+
+    Args:
+        text: Place of the saved runs; None for the store's own folder.
+        store: Folder of the store.
+    """
+    return place(text, store / "baselines", Path.cwd())
+
+
 def place(text: str | None, mirror: Path, project: Path) -> Place:
     """The place that a text names.
 

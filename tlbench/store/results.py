@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Weights = dict[str, NDArray[np.floating]]
 
 
+# The array of each extra prediction, which is an attribute of `Result` too.
+EXTRA_ARRAYS = {VALIDATION: "validation_probabilities", BATCH_STATISTICS: "batch_statistics_probabilities"}
+
+
 @dataclass(frozen=True)
 class Summary:
     """A result without its predictions, as saved runs keep it.
@@ -156,11 +160,7 @@ class Result(_Predicted):
     @property
     def extras(self) -> frozenset[str]:
         """Extra predictions that the result has, see `tlbench.scores.extras`."""
-        extras = {
-            VALIDATION: self.validation_probabilities,
-            BATCH_STATISTICS: self.batch_statistics_probabilities,
-        }
-        return frozenset(name for name, probabilities in extras.items() if probabilities is not None)
+        return frozenset(extra for extra, array in EXTRA_ARRAYS.items() if getattr(self, array) is not None)
 
     @property
     def summary(self) -> Summary:

@@ -98,12 +98,20 @@ class Runner:
         store: Where results are kept.
         executor: Trains what it lacks.
         warn: Is told, in a sentence, which results were damaged.
+        watched: Makes a context around all training, for whoever shows its progress.
     """
 
-    def __init__(self, store: Store, executor: Executor, warn: Callable[[str], None] = lambda _sentence: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        warn: Callable[[str], None] = lambda _sentence: None,
+        watched: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
         self._store = store
         self._executor = executor
         self._warn = warn
+        self._watched = watched
         self._failures: dict[str, Exception] = {}
         self._unwritable: UnwritableError | None = None
 
@@ -139,7 +147,8 @@ class Runner:
             missing = self._with_room(missing)
             if not missing:
                 return
-            failures = self._executor.run(missing)
+            with self._watched():
+                failures = self._executor.run(missing)
             # A source that was damaged after it had been looked at is worth another attempt.
             again = {digest for digest, error in failures.items() if attempts_left and isinstance(error, DamagedError)}
             self._fail({digest: error for digest, error in failures.items() if digest not in again})

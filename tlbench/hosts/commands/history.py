@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tlbench.errors import ConfigurationError, StoreError
-from tlbench.hosts.commands.shared import REGRESSED, SAFE, baselines_option, saved_runs_place, store_option
-from tlbench.store import baselines, series
+from tlbench.hosts.commands.shared import REGRESSED, SAFE, baselines_option, store_option
+from tlbench.store import baselines, places, series
 
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def history_command(
     from tlbench.judge.history import history
     from tlbench.report import history as pages
 
-    paths = _series(saved_runs_place(store, baselines_place).pull(), name, machine)
+    paths = _series(places.of_store(baselines_place, store).pull(), name, machine)
     position = series.reference(paths) if reference is None else _position(paths, reference)
     read, runs = [], []
     for path in paths:
@@ -85,7 +85,7 @@ def history_command(
 @_machine_option
 def accept_command(run: str, store: Path, baselines_place: str | None, machine: str | None) -> None:
     """Make a saved RUN, a NAME or a NUMBER, the reference of its series: drift is measured from it on."""
-    where = saved_runs_place(store, baselines_place)
+    where = places.of_store(baselines_place, store)
     paths = _series(where.pull(), "*", machine)
     path = paths[_position(paths, run)]
     where.accept(path)
@@ -128,7 +128,7 @@ def prune_command(
     reference, the first night of each environment and the last night are always kept.
     """
     policy = series.Policy(nightly_days, weekly_weeks)
-    where = saved_runs_place(store, baselines_place)
+    where = places.of_store(baselines_place, store)
     paths = _series(where.pull(), name, machine)
     # A run that cannot be read stops here: what is to be deleted has to be known.
     runs: list[SavedRun] = [baselines.load(path) for path in paths]

@@ -14,7 +14,6 @@ from tlbench.hosts.commands.shared import (
     baselines_option,
     fail_option,
     findings_between_two,
-    saved_runs_place,
     store_option,
 )
 from tlbench.judge.comparison import compare
@@ -23,7 +22,7 @@ from tlbench.judge.wording import shown_with_unit
 from tlbench.report import comparisons
 from tlbench.report.formats import told_metrics
 from tlbench.report.gathering import comparison_record
-from tlbench.store import baselines
+from tlbench.store import baselines, places
 
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def compare_command(
 
 
 def _named(reference: str, store: Path, place: str | None) -> SavedRun:
-    folder = saved_runs_place(store, place).pull()
+    folder = places.of_store(place, store).pull()
     # Whichever machine's: both are named by the user.
     found = baselines.find(reference, folder, "")
     if found is None:
@@ -138,7 +137,7 @@ def power_command(
 def list_command(store: Path, baselines_place: str | None) -> None:
     """List saved runs, and how many trials the store has of each environment."""
     lines = []
-    for path in baselines.saved_runs(saved_runs_place(store, baselines_place).pull()):
+    for path in baselines.saved_runs(places.of_store(baselines_place, store).pull()):
         try:
             run = baselines.load(path)
         except TlbenchError as error:

@@ -11,13 +11,10 @@ from tlbench.errors import ConfigurationError
 from tlbench.judge.comparison import FailOn
 from tlbench.machine import backends
 from tlbench.run.options import option
-from tlbench.store import places
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tlbench.store.places import Place
 
 SAFE, REGRESSED, COULD_NOT_RUN, NOT_MEASURED = 0, 1, 2, 3
 
@@ -58,16 +55,6 @@ def findings_between_two(text: str) -> FailOn:
         )
         raise ConfigurationError(msg)
     return fail_on
-
-
-def saved_runs_place(store: Path, place: str | None) -> Place:
-    """The place of saved runs that a command's options name.
-
-    Args:
-        store: Folder of the store.
-        place: Folder, branch or URL of the saved runs; None for the store's own folder.
-    """
-    return places.place(place, store / "baselines", Path.cwd())
 
 
 store_option = like(
