@@ -89,7 +89,7 @@ THUMBNAIL = Profile(
 
 # Published ImageNet weights that two cores can use: 0.2 million parameters. With Keras' momentum of 0.99, the 150 steps
 # of a trial would not forget BatchNorm's first statistics. Recipe, test images and seeds were chosen by noise: in
-# a run of seeds 100 to 103, a falling rate and 2,760 test images left standard deviations of a claim's difference
+# a run of seeds 100 to 103, a falling rate and 2,759 test images left standard deviations of a claim's difference
 # between seeds of 0.6 to 3.1 points for ten claims of twelve (7 and 15 for the others), so that eight seeds decide,
 # four times of five, a distance from the threshold of one and a quarter of these. 8 epochs left no less noise.
 # The pilot's page also showed the effects of seeds 0 to 3, which the profile uses; they decided nothing of this.

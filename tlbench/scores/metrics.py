@@ -1,6 +1,6 @@
 """Metrics as pure functions of labels and predicted probabilities; `tlbench.scores.listed` names them.
 
-Tests compare them with scikit-learn, whose import takes longer than to judge a stored study.
+Tests compare them with scikit-learn, which takes a second to import.
 """
 
 from __future__ import annotations

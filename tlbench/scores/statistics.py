@@ -52,7 +52,7 @@ def mean_interval(sample: ArrayLike, confidence: float = 0.90) -> Interval:
     Returns:
         The interval, unbounded for n = 1.
     """
-    # A third of what scipy.stats takes to import, with which a test compares this.
+    # Imported sooner than scipy.stats, with which a test compares this.
     from scipy.special import stdtrit
 
     values = np.asarray(sample, dtype=np.float64)
@@ -173,7 +173,7 @@ def sample_size(
 
 
 def _power(effect: float, size: int, level: float, degrees: float) -> float:
-    # That of statsmodels' TTestPower, with which a test compares this: importing statsmodels takes seconds.
+    # That of statsmodels' TTestPower, which takes a second to import; a test compares both.
     from scipy.special import nctdtr, stdtrit
 
     return float(1 - nctdtr(degrees, effect * math.sqrt(size), stdtrit(degrees, 1 - level)))
