@@ -15,6 +15,7 @@ from tlbench.judge.comparison import differing_versions
 from tlbench.judge.drift import LEAST_NOISE, Drift, Watched, drifts, night_variances
 from tlbench.judge.ratios import ratios_of
 from tlbench.scores.listed import ACCURACY, METRICS
+from tlbench.scores.statistics import mean_interval
 
 
 if TYPE_CHECKING:
@@ -150,8 +151,9 @@ def drift_alarms(runs: Sequence[SavedRun]) -> list[Drift]:
     Returns:
         Quantities that have become worse, the clearest first.
     """
-    judged = drifts([watched for track in _tracks(runs) if (watched := track.watched()) is not None])
-    return sorted((drift for drift in judged if drift.status == "worse"), key=lambda drift: drift.p or 0.0)
+    return sorted(
+        (drift for drift in _judged(_tracks(runs)) if drift.status == "worse"), key=lambda drift: drift.p or 0.0
+    )
 
 
 def history(runs: Sequence[SavedRun], reference: int, names: Sequence[str] = ()) -> History:
@@ -167,8 +169,7 @@ def history(runs: Sequence[SavedRun], reference: int, names: Sequence[str] = ())
     """
     tracks = _tracks(runs)
     # Nights before the accepted one are shown, and judge nothing.
-    watched = [each for track in _tracks(runs[reference:]) if (each := track.watched()) is not None]
-    judged = {(drift.label, drift.metric): drift for drift in drifts(watched)}
+    judged = {(drift.label, drift.metric): drift for drift in _judged(_tracks(runs[reference:]))}
     speed = _speed(runs, reference, tracks)
     number = len(tracks) + len(speed)
     courses = [
@@ -261,6 +262,11 @@ class _Track:
         )
 
 
+def _judged(tracks: Iterable[_Track]) -> list[Drift]:
+    """The last night of each quantity that can be watched, judged together."""
+    return drifts([watched for track in tracks if (watched := track.watched()) is not None])
+
+
 def _distinct(values: dict[int, dict[int, float]]) -> tuple[NDArray[np.float64], list[int]]:
     """Means of the nights that differ from the night before, and the positions of these nights."""
     means, nights = [], []
@@ -285,14 +291,10 @@ def _noises(tracks: Sequence[_Track]) -> list[float]:
 
 
 def _point(night: int, values: Sequence[float], outcome: str = "") -> CoursePoint:
-    from scipy.special import stdtrit
-
-    mean = float(np.mean(values))
+    interval = mean_interval(values)
     if len(values) < 2:
-        return CoursePoint(night, mean, outcome=outcome)
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(stdtrit(len(values) - 1, 0.95)) * error
-    return CoursePoint(night, mean, mean - half, mean + half, outcome)
+        return CoursePoint(night, interval.mean, outcome=outcome)
+    return CoursePoint(night, interval.mean, interval.low, interval.high, outcome)
 
 
 def _tracks(runs: Sequence[SavedRun]) -> list[_Track]:
@@ -403,12 +405,8 @@ def _speed(runs: Sequence[SavedRun], reference: int, tracks: Sequence[_Track]) -
     for night, run in enumerate(runs):
         if night not in measured:
             continue
-        if night == reference:
-            matched, _, _ = matched_arms(base, run)
-            pairs = matched
-        else:
-            matched, _, _ = matched_arms(base, run)
-            pairs = [measured_apart(*pair) for pair in matched]
+        matched, _, _ = matched_arms(base, run)
+        pairs = matched if night == reference else [measured_apart(*pair) for pair in matched]
         same = [pair[:2] for pair, (_, _, note) in zip(pairs, matched, strict=True) if not note]
         for ratio in ratios_of(matched, same, base, run):
             if ratio.ratio is not None:
