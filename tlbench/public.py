@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from tlbench.datasets.dataset import Dataset, Parts, Split
 from tlbench.datasets.folder import read_images
-from tlbench.declare.claims import ANY, Claim, Margin, Quantity, Reading, Term, f1, f1_lead, score, validation_accuracy
+from tlbench.declare.claims import (
+    ANY,
+    Claim,
+    Combination,
+    Combined,
+    Margin,
+    Quantity,
+    Reading,
+    Term,
+    combined,
+    f1,
+    f1_lead,
+    score,
+    validation_accuracy,
+)
 from tlbench.declare.evaluations import Evaluation, Images, Mirrored, TestImages
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
 from tlbench.declare.study import Study
@@ -84,6 +98,8 @@ __all__ = [
     "Cell",
     "Claim",
     "Column",
+    "Combination",
+    "Combined",
     "ConfigurationError",
     "Confusion",
     "Curves",
@@ -147,6 +163,7 @@ __all__ = [
     "WeightsError",
     "WeightsFile",
     "Xception",
+    "combined",
     "f1",
     "f1_lead",
     "read",

@@ -53,7 +53,7 @@ def run(site, tmp_path):
 def test_the_wheel_installs_one_package_with_the_whole_study(wheel):
     """No folder `benchmarks` at the top, where it would be in the way of a project's own."""
     names = zipfile.ZipFile(wheel).namelist()
-    study = {path.name for path in [*(ROOT / "benchmarks").glob("test_*.py"), ROOT / "benchmarks" / "poster.py"]}
+    study = {path.name for path in [*(ROOT / "benchmarks").rglob("test_*.py"), ROOT / "benchmarks" / "poster.py"]}
 
     assert {"tlbench", "tlbench-0.1.0.dist-info"} == {name.partition("/")[0] for name in names}
     assert study <= {Path(name).name for name in names if name.startswith("tlbench/benchmarks/")}

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from tlbench.declare.claims import Margin, Quantity, Reading, f1, f1_lead, score, validation_accuracy
+from tlbench.declare.claims import Margin, Quantity, Reading, combined, f1, f1_lead, score, validation_accuracy
 from tlbench.declare.trials import Arm, Random
+from tlbench.errors import ConfigurationError
 from tlbench.judge.judging import judge as judge_together
 from tlbench.judge.wording import shown_difference, shown_interval, shown_p, shown_with_unit
 from tlbench.scores.listed import ACCURACY, BRIER_SCORE, CALIBRATION_ERROR, LOSS, MACRO_F1
@@ -260,3 +261,38 @@ def test_metrics_read_a_result(make_result):
     assert -0.8 * math.log(0.9) - 0.2 * math.log(0.1) == pytest.approx(LOSS.value(result), rel=1e-6)
     assert 0.5 == validation_accuracy(1).value(result)
     assert 1.0 == validation_accuracy(-1).value(result)
+
+
+def test_a_combined_number_is_computed_from_the_scores_of_each_seed(arms, lookup):
+    """The lower of two accuracies under each seed; it is judged, and subtracted, as a score is."""
+    worse = combined("lower accuracy", min, score(arms[0]), score(arms[1]), unit="percent", highest=1.0)
+    results = lookup((9, 4, 6), (5, 6, 5))
+
+    assert [0.5, 0.4, 0.5] == [worse.value(results, seed) for seed in SEEDS]
+    assert [0.4, 0.0, 0.1] == pytest.approx([(score(arms[0]) - worse).value(results, seed) for seed in SEEDS])
+    assert {trial.digest for trial in worse.trials(0)} == {arm.trial(0).digest for arm in arms}
+    assert ("lower accuracy", "percent", 1.0) == (str(worse), worse.unit, worse.highest)
+    assert "supported" == judge(worse.is_positive(), results).outcome
+
+
+def test_a_combined_number_has_no_value_where_a_run_diverged(arms, lookup):
+    """The function is never given a value that is no number; the claim stays undecided, and says why."""
+    worse = combined("lower accuracy", min, score(arms[0]), score(arms[1]))
+    verdict = judge(worse.is_positive(), lookup((9, None, 9), (5, 6, 5)))
+
+    assert [1] == list(verdict.evidence.unknown)
+    assert "inconclusive" == verdict.outcome
+    assert "diverged under seed 1" in verdict.reason
+
+
+def test_a_claim_about_a_combined_number_is_judged_on_no_other_metric(arms):
+    """Its scores stay the ones that its function was written for."""
+    claim = combined("lower accuracy", min, *map(score, arms)).is_positive()
+
+    assert claim.on(MACRO_F1) is None
+
+
+def test_a_combined_number_needs_quantities():
+    """The message names the number."""
+    with pytest.raises(ConfigurationError, match="none, for 'nothing'"):
+        combined("nothing", max)

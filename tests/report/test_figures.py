@@ -476,3 +476,18 @@ def test_the_text_of_curves_tells_the_crossing_of_means(traced):
     """The star that is drawn, and the training accuracy of the dotted lines."""
     assert "The mean of [fast] reaches the last one of [slow]: epoch 1" in traced["curves"].text()
     assert "slow, training: 50.0% 75.0%" in traced["curves"].text()
+
+
+def test_places_stand_at_a_linear_axis_by_their_names(arm, other, results):
+    """Cuts of a network are no numbers: text, records and ticks name them, and 0 is a place."""
+    points = (Point(0, score(arm), tick="input"), Point(1, score(other), tick="block1"))
+    drawn = Lines("Depth", "depth", "cut", "accuracy", (("network", points),), axis="linear")
+    drawn = drawn.trace(lambda trial: results.get(trial.digest), [0, 1])
+    canvas = Canvas()
+    drawn.draw(canvas)
+    (axes,) = canvas.axes
+
+    assert ["input", "block1"] == [label.get_text() for label in axes.get_xticklabels()]
+    assert ("linear", [0, 1]) == (axes.get_xscale(), list(axes.get_xticks()))
+    assert "network, cut block1" in drawn.text()
+    assert {"input", "block1"} == {record["place"] for record in drawn.records()}

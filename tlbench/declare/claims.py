@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.declare.evaluations import Evaluation, evaluations_of
+from tlbench.errors import ConfigurationError
 from tlbench.scores.extras import ALL_EXTRAS, NO_EXTRAS, VALIDATION
 from tlbench.scores.listed import ACCURACY, Metric, Scored, Unit
 
@@ -109,6 +110,11 @@ class Term:
     metric: Metric | Reading
     images: Images | None = None
 
+    @property
+    def scores(self) -> tuple[Term, ...]:
+        """The term itself."""
+        return (self,)
+
     def work(self, seed: int) -> Work:
         """The trial, or the evaluation of the trial, that is scored."""
         trial = self.arm.trial(seed)
@@ -128,14 +134,62 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Combination:
+    """A weighted number that is computed from several quantities of one seed, such as a rank correlation.
+
+    Attributes:
+        factor: Weight of the number in the sum.
+        metric: Name, unit and highest value of the number.
+        of: Function of the quantities' values, in order; a function of a module or a `functools.partial` of one. The
+            values are finite: under a seed that lacks one, the number is NaN.
+        quantities: Quantities that the number is computed from.
+    """
+
+    factor: float
+    metric: Combined
+    of: Callable[[Sequence[float]], float]
+    quantities: tuple[Quantity, ...]
+
+    @property
+    def scores(self) -> tuple[Term, ...]:
+        """Scores that the number is computed from."""
+        return tuple(term for quantity in self.quantities for term in quantity.scores)
+
+    def value(self, result: Callable[[Work], Scored], seed: int) -> float:
+        """Weighted number for one seed; NaN where a quantity has no finite value, or the function finds no number."""
+        values = [quantity.value(result, seed) for quantity in self.quantities]
+        return self.factor * self.of(values) if all(map(math.isfinite, values)) else math.nan
+
+    def __str__(self) -> str:
+        """Name the number as verdicts do, without its sign."""
+        weight = "" if abs(self.factor) == 1 else f"{abs(self.factor):g} of "
+        return f"{weight}{self.metric.name}"
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Name and unit of a number that is computed from several quantities.
+
+    Attributes:
+        name: Name in tables and sentences.
+        unit: Unit of the number. `"percent"` is a share from 0 to 1, whose differences are shown in points.
+        highest: Highest possible value; None where there is none.
+    """
+
+    name: str
+    unit: Unit = "number"
+    highest: float | None = None
+
+
+@dataclass(frozen=True)
 class Quantity:
     """A sum of scores, which claims compare.
 
     Attributes:
-        terms: Weighted scores.
+        terms: Weighted scores, and weighted numbers that are computed from several quantities.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[Term | Combination, ...]
 
     def __add__(self, other: Quantity) -> Quantity:
         return Quantity(self.terms + other.terms)
@@ -167,7 +221,7 @@ class Quantity:
     @property
     def scale(self) -> float:
         """Variance of the sum in units of one score's, if the scores of all arms were equally noisy and independent."""
-        factors: dict[Term, float] = {}
+        factors: dict[Term | Combination, float] = {}
         for term in self.terms:
             score_ = replace(term, factor=1.0)
             factors[score_] = factors.get(score_, 0.0) + term.factor
@@ -177,22 +231,27 @@ class Quantity:
     def highest(self) -> float | None:
         """Highest possible value; None for a sum, and where the metric has no such bound."""
         match self.terms:
-            case (Term(factor=1.0, metric=metric),):
+            case (Term(factor=1.0, metric=metric) | Combination(factor=1.0, metric=metric),):
                 return metric.highest
         return None
 
     @property
+    def scores(self) -> tuple[Term, ...]:
+        """Scores that its value is computed from, those of combinations among them."""
+        return tuple(score_ for term in self.terms for score_ in term.scores)
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
-        """Arms of the terms."""
-        return tuple(term.arm for term in self.terms)
+        """Arms of the scores."""
+        return tuple(score_.arm for score_ in self.scores)
 
     def trials(self, seed: int) -> tuple[Trial, ...]:
         """Trials that its value for one seed rests on."""
-        return tuple(term.arm.trial(seed) for term in self.terms)
+        return tuple(score_.arm.trial(seed) for score_ in self.scores)
 
     def work(self, seed: int) -> tuple[Work, ...]:
         """Trials, and evaluations of trials, that its value for one seed is computed from."""
-        return tuple(term.work(seed) for term in self.terms)
+        return tuple(score_.work(seed) for score_ in self.scores)
 
     def value(self, result: Callable[[Work], Scored], seed: int) -> float:
         """Value for one seed; NaN where a trial diverged or lacks the score."""
@@ -220,6 +279,31 @@ def score(arm: Arm, metric: Metric | Reading = ACCURACY, *, on: Images | None = 
             The test images that each trial predicts itself unless given.
     """
     return Quantity((Term(1.0, arm, metric, on),))
+
+
+def combined(
+    name: str,
+    of: Callable[[Sequence[float]], float],
+    *quantities: Quantity,
+    unit: Unit = "number",
+    highest: float | None = None,
+) -> Quantity:
+    """A number that is computed, seed by seed, from several quantities, to be compared or subtracted.
+
+    Args:
+        name: Name in tables and sentences.
+        of: Function of the quantities' values, in order; a function of a module or a `functools.partial` of one.
+        quantities: Quantities that the number is computed from, at least one.
+        unit: Unit of the number. `"percent"` is a share from 0 to 1, whose differences are shown in points.
+        highest: Highest possible value; None where there is none.
+
+    Raises:
+        ConfigurationError: There are no quantities.
+    """
+    if not quantities:
+        msg = f"A combined number needs quantities to be computed from. Received: none, for {name!r}"
+        raise ConfigurationError(msg)
+    return Quantity((Combination(1.0, Combined(name, unit, highest), of, quantities),))
 
 
 def evaluations(quantities: Iterable[Quantity], seeds: Sequence[int]) -> tuple[Evaluation, ...]:
@@ -285,10 +369,10 @@ class Claim:
 
     def on(self, metric: Metric) -> Claim | None:
         """The claim on another metric, with the same margin; None where it is not about accuracy alone."""
-        if any(term.metric != ACCURACY for term in self.difference.terms):
+        if any(not isinstance(term, Term) or term.metric != ACCURACY for term in self.difference.terms):
             return None
 
         def exchanged(quantity: Quantity) -> Quantity:
-            return Quantity(tuple(replace(term, metric=metric) for term in quantity.terms))
+            return Quantity(tuple(replace(score_, metric=metric) for score_ in quantity.scores))
 
         return replace(self, left=exchanged(self.left), right=exchanged(self.right))

@@ -127,6 +127,11 @@ class Study:
         return parts.up_to(self.network, name)
 
     @property
+    def cuts(self) -> tuple[str, ...]:
+        """Names of all cuts in the order of the graph, for `up_to`; those of the parts for a network without cuts."""
+        return tuple(parts.cuts(self.network))
+
+    @property
     def flows(self) -> tuple[str, ...]:
         """All flows but the head: frozen, they leave only the head to train."""
         return tuple(self.network.flow_ends)

@@ -213,7 +213,7 @@ def _verdict(
         if evidence.diverged:
             reason = f"a run diverged under seed {', '.join(map(str, evidence.diverged))}"
         elif evidence.lacking:
-            names = " or ".join(sorted({term.metric.name for term in claim.difference.terms}))
+            names = " or ".join(sorted({term.metric.name for term in claim.difference.scores}))
             reason = f"a trial has no {names} under seed {', '.join(map(str, evidence.lacking))}"
         return Verdict(claim, "inconclusive", reason, evidence, replace(decision, interval=evidence.interval), {})
     nearer = min(corrected, key=lambda each: each.p)

@@ -57,7 +57,7 @@ def extras_of(declared: Declaration, seeds: Sequence[int]) -> dict[str, frozense
     own = getattr(declared, "extras", ALL_EXTRAS)
     found = {trial.arm_digest: own for trial in declared.trials(seeds)}
     for quantity in getattr(declared, "quantities", ()):
-        for term in quantity.terms:
-            arm = term.arm.trial(seeds[0]).arm_digest
-            found[arm] = found.get(arm, own) | term.metric.extras
+        for each in quantity.scores:
+            arm = each.arm.trial(seeds[0]).arm_digest
+            found[arm] = found.get(arm, own) | each.metric.extras
     return found

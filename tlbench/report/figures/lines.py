@@ -1,6 +1,8 @@
-"""A score over a number, such as the learning rate."""
+"""A score over a number, such as the learning rate, or over places in an order, such as the cuts of a network."""
 
 from __future__ import annotations
+
+import itertools
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -31,19 +33,21 @@ class Point:
     """A quantity at a number.
 
     Attributes:
-        x: The number; positive.
+        x: The number; positive on a logarithmic axis.
         quantity: What is measured there.
         published: What the study printed; None where nothing was.
+        tick: Name of the place at the axis; None for the number itself.
     """
 
     x: float
     quantity: Quantity
     published: str | None = None
+    tick: str | None = None
 
 
 @dataclass(frozen=True)
 class Lines:
-    """A score over a number on a logarithmic axis, a line for each series.
+    """A score over a number, a line for each series.
 
     Attributes:
         name: For instance `"Learning rates"`.
@@ -53,6 +57,7 @@ class Lines:
         series: Label and points of each line, in order.
         unit: Unit of the quantities.
         published_by: Who printed what is published.
+        axis: Scale of the numbers.
     """
 
     # Beside those of the quantities' metrics.
@@ -65,6 +70,7 @@ class Lines:
     series: tuple[tuple[str, tuple[Point, ...]], ...]
     unit: Unit = "percent"
     published_by: str = "published"
+    axis: Literal["log", "linear"] = "log"
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -90,8 +96,9 @@ class Lines:
             y_label=self.y_label,
             unit=self.unit,
             published_by=self.published_by,
+            axis=self.axis,
             points=tuple(
-                DrawnPoint(label, point.x, Cell.of(point.quantity, result, seeds, point.published))
+                DrawnPoint(label, point.x, Cell.of(point.quantity, result, seeds, point.published), point.tick)
                 for label, points in self.series
                 for point in points
             ),
@@ -106,11 +113,18 @@ class DrawnPoint:
         series: Label of its line.
         x: Number of the point.
         cell: What was measured.
+        tick: Name of the place at the axis; None for the number itself.
     """
 
     series: str
     x: float
     cell: Cell
+    tick: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Name of the place, or the number."""
+        return self.tick if self.tick is not None else f"{self.x:g}"
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,7 @@ class DrawnLines:
         unit: Unit of the values.
         published_by: Author of the published values.
         points: Points of all lines, in order.
+        axis: Scale of the numbers.
     """
 
     kind: Literal["lines"]
@@ -136,6 +151,7 @@ class DrawnLines:
     unit: Unit
     published_by: str
     points: tuple[DrawnPoint, ...]
+    axis: Literal["log", "linear"] = "log"
 
     @property
     def series(self) -> dict[str, list[DrawnPoint]]:
@@ -158,7 +174,7 @@ class DrawnLines:
     def text(self) -> str:
         """Every point in words."""
         return "\n".join(
-            marks.told(f"{label}, {self.x_label} {point.x:g}", point.cell, self.unit, self.published_by)
+            marks.told(f"{label}, {self.x_label} {point.place}", point.cell, self.unit, self.published_by)
             for label, points in self.series.items()
             for point in points
         )
@@ -166,7 +182,19 @@ class DrawnLines:
     def records(self) -> Iterator[dict[str, Any]]:
         """One for each point and seed."""
         for point in self.points:
-            yield from marks.lines(self.name, point.cell, series=point.series, x=point.x)
+            place = {} if point.tick is None else {"place": point.tick}
+            yield from marks.lines(self.name, point.cell, series=point.series, x=point.x, **place)
+
+    def _shifted(self, x: float, beside: float) -> float:
+        if self.axis == "log":
+            return float(x * 1.06**beside)
+        return x + 0.05 * beside * self._step
+
+    @property
+    def _step(self) -> float:
+        """Smallest distance between two numbers."""
+        numbers = sorted({point.x for point in self.points})
+        return min((after - before for before, after in itertools.pairwise(numbers)), default=1.0)
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
         """Draw all lines on one pair of axes."""
@@ -175,8 +203,8 @@ class DrawnLines:
         for number, (name, points) in enumerate(self.series.items()):
             label, colour, marker = marks.label(name, NAMED), f"C{number % 6}", MARKERS[number % len(MARKERS)]
             # Side by side, as intervals would hide each other.
-            shift = 1.06 ** (number - (len(self.series) - 1) / 2)
-            drawn = [(point.x * shift, point) for point in points if point.cell.mean is not None]
+            beside = number - (len(self.series) - 1) / 2
+            drawn = [(self._shifted(point.x, beside), point) for point in points if point.cell.mean is not None]
             line = [scale * (point.cell.mean or 0) for _, point in drawn]
             axes.plot([x for x, _ in drawn], line, color=colour, linestyle=("-", "--", "-.", ":")[number % 4])
             for index, (x, point) in enumerate(drawn):
@@ -186,7 +214,7 @@ class DrawnLines:
             printed = [point for point in points if point.cell.published_number is not None]
             if printed:
                 axes.plot(
-                    [point.x * shift for point in printed],
+                    [self._shifted(point.x, beside) for point in printed],
                     [scale * (point.cell.published_number or 0) for point in printed],
                     linestyle="none",
                     marker=marker,
@@ -197,10 +225,12 @@ class DrawnLines:
                     label=f"{label} ({marks.label(self.published_by, PUBLISHED)})",
                 )
         if any(point.cell.mean is not None for point in self.points):
-            axes.set_xscale("log")
+            axes.set_xscale(self.axis)
             # In plain figures, not as powers: what stands between dollar signs is no formula here.
-            ticks = sorted({point.x for point in self.points})
-            axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+            ticks = {point.x: marks.label(point.place, marks.AT_TICK) for point in self.points}
+            axes.set_xticks(list(ticks), list(ticks.values()))
+            if any(point.tick is not None for point in self.points):
+                axes.tick_params("x", rotation=20)
             axes.minorticks_off()
             columns = 2 if all(len(label) + len(self.published_by) < IN_COLUMN for label in self.series) else 1
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=12, borderaxespad=0)
