@@ -6,7 +6,7 @@ import json
 import math
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +48,15 @@ class Expected:
         seconds: Where the process has compiled it.
         tracing_seconds: What it takes longer where not.
         at_most: Whether its graph was never timed, and this is what one with less frozen takes.
+        whole_seconds: Time of the trial if nothing were frozen; None where nothing is frozen, or where one of the two
+            was never timed.
     """
 
     graph: Graph
     seconds: float
     tracing_seconds: float
     at_most: bool
+    whole_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,28 @@ class Forecast:
     def at_most(self) -> int:
         """Number of trials of which only an upper bound is known."""
         return sum(expected.at_most for expected in self.expected.values())
+
+    @property
+    def frozen(self) -> Frozen:
+        """The time that frozen parts save, over the trials for which it is known."""
+        known = [each for each in self.expected.values() if each.whole_seconds is not None]
+        whole = sum(each.whole_seconds or 0.0 for each in known)
+        return Frozen(len(known), sum(each.seconds for each in known), whole)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The time that frozen parts save: what lies before the first trained layer is computed once for each image.
+
+    Attributes:
+        trials: Number of trials with frozen parts.
+        seconds: Time of these trials, one after the other.
+        whole_seconds: Time of these trials if nothing were frozen.
+    """
+
+    trials: int
+    seconds: float
+    whole_seconds: float
 
 
 @dataclass(frozen=True)
@@ -138,11 +163,15 @@ def predict(
         used.add(nearest)
         batch_size = min(trial.recipe.batch_size, found.training_images)
         scale = _Scale(batch_size, found.training_images // batch_size, trial.recipe.epochs)
+        whole = None
+        if graph.frozen and nearest.frozen == graph.frozen:
+            whole = _nearest(replace(graph, frozen=frozenset()), histories)
         expected[trial.digest] = Expected(
             graph=graph,
             seconds=histories[nearest].seconds(scale),
             tracing_seconds=histories[nearest].tracing_seconds,
             at_most=nearest.frozen != graph.frozen,
+            whole_seconds=histories[whole].seconds(scale) if whole is not None else None,
         )
     jobs = [
         Job(trial.digest, trial.source.digest if trial.source else None, of.graph, of.seconds, of.tracing_seconds)

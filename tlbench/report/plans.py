@@ -128,6 +128,8 @@ def describe_forecast(forecast: Forecast, memory_bytes: int | None) -> str:
             f"{_memory(memory_bytes, forecast.processes)}"
         )
         lines.append(f"{text[0].upper()}{text[1:]}")
+        if forecast.frozen.trials:
+            lines.append(_saved_by_freezing(forecast))
         if forecast.at_most:
             lines.append(f"Never timed, and taken for ones with less frozen, which take longer: {forecast.at_most}.")
         if forecast.unknown:
@@ -139,6 +141,15 @@ def describe_forecast(forecast: Forecast, memory_bytes: int | None) -> str:
             "How much memory is unknown: no saved run of this machine trained these networks; --tlbench-save keeps one."
         )
     return "\n".join(lines)
+
+
+def _saved_by_freezing(forecast: Forecast) -> str:
+    frozen = forecast.frozen
+    return (
+        f"{_number(frozen.trials, 'trial', 'trials')} with frozen parts, whose outputs are computed once for each "
+        f"image, take about {duration(frozen.seconds)} of one process; with nothing frozen "
+        f"{'it' if frozen.trials == 1 else 'they'} would take about {duration(frozen.whole_seconds)}."
+    )
 
 
 def describe_outcome(seconds: float, forecast: Forecast) -> str:
