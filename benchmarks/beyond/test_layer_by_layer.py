@@ -1,4 +1,4 @@
-"""How transferable are features, layer by layer? The experiment of Yosinski et al. 2014 (arXiv:1411.1792, section 4).
+"""Transferability of features, layer by layer: the experiment of Yosinski et al. 2014 (arXiv:1411.1792, section 4).
 
 B is the study's task, and A that of the study's source. The first layers, up to a cut, are copied from a network that
 was trained on A (AnB) or on B itself (BnB, a *selffer* network); the others are drawn anew, and trained on B. With +,

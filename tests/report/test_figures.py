@@ -19,7 +19,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from PIL import Image
 
-from tlbench.declare.claims import score
+from tlbench.declare.claims import Quantity, score
 from tlbench.declare.trials import Arm, Random
 from tlbench.judge.comparison import ArmChange
 from tlbench.report.content import SCHEMA_VERSION, Report, load
@@ -491,3 +491,27 @@ def test_places_stand_at_a_linear_axis_by_their_names(arm, other, results):
     assert ("linear", [0, 1]) == (axes.get_xscale(), list(axes.get_xticks()))
     assert "network, cut block1" in drawn.text()
     assert {"input", "block1"} == {record["place"] for record in drawn.records()}
+
+
+def test_differences_of_a_judged_matrix_have_signs(arm, other, make_result):
+    """Above zero, below zero and undecided, all pairs together; a difference of zero under every seed has no sign."""
+    seeds = [0, 1, 2, 3]
+    rights = {"slow": (4, 5, 4, 5), "fast": (8, 9, 9, 8)}
+    found = {each.trial(seed).digest: make_result(rights[each.label][seed]) for each in (arm, other) for seed in seeds}
+    gain = score(other) - score(arm)
+    quantities = {"up": gain, "down": Quantity(()) - gain, "none": score(arm) - score(arm)}
+    pairs = tuple(Pair("free", name, "task", quantity) for name, quantity in quantities.items())
+
+    def traced(judged, of=seeds):
+        matrix = Matrix("Gains", "gains", "from", "to", "gain", pairs, judged=judged)
+        return matrix.trace(lambda work: found.get(work.digest), of)
+
+    signs = {pair.row: pair.sign for pair in traced(True).pairs}
+
+    assert {"up": "above zero", "down": "below zero", "none": "undecided"} == signs
+    assert "(Holm, 3 pairs): 1 above zero, 1 below zero, 1 undecided." in traced(True).caption
+    assert "below zero" in traced(True).text()
+    assert {"above zero", "below zero", "undecided"} == {record["sign"] for record in traced(True).records()}
+    assert {None} == {pair.sign for pair in traced(False).pairs}
+    assert {None} == {pair.sign for pair in traced(True, [*seeds, 4]).pairs}  # A seed has no result yet.
+    assert {"undecided"} == {pair.sign for pair in traced(True, [0]).pairs}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from tlbench.judge.judging import LEVEL, judge
 from tlbench.report import formats
 from tlbench.report.figures import marks
 from tlbench.report.tables import Cell
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
 
     from tlbench.declare.claims import Quantity
     from tlbench.declare.trials import Arm, Trial
+    from tlbench.judge.decisions import Outcome
     from tlbench.store.results import ResultOf
+
+
+Sign = Literal["above zero", "below zero", "undecided"]
+
+SIGNS: dict[Outcome, Sign] = {"supported": "above zero", "refuted": "below zero", "inconclusive": "undecided"}
+
+MARKS: dict[Sign | None, str] = {
+    "above zero": " \N{BLACK UP-POINTING TRIANGLE}",
+    "below zero": " \N{BLACK DOWN-POINTING TRIANGLE}",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Matrix:
         value_label: What is measured, in points.
         pairs: Those there are, in any order; the rest is left blank.
         published_by: Who printed what is published.
+        judged: Whether each difference is judged to be above zero, below zero or undecided, all of them together.
     """
 
     # Beside those of the quantities' metrics.
@@ -66,6 +79,7 @@ class Matrix:
     value_label: str
     pairs: tuple[Pair, ...]
     published_by: str = "published"
+    judged: bool = False
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -83,6 +97,7 @@ class Matrix:
 
     def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnMatrix:
         """The matrix of the results there are."""
+        signs = self._signs(result, seeds)
         return DrawnMatrix(
             kind="matrix",
             name=self.name,
@@ -92,10 +107,24 @@ class Matrix:
             value_label=self.value_label,
             published_by=self.published_by,
             pairs=tuple(
-                DrawnPair(pair.panel, pair.row, pair.column, Cell.of(pair.quantity, result, seeds, pair.published))
-                for pair in self.pairs
+                DrawnPair(
+                    pair.panel, pair.row, pair.column, Cell.of(pair.quantity, result, seeds, pair.published), sign
+                )
+                for pair, sign in zip(self.pairs, signs, strict=True)
             ),
         )
+
+    def _signs(self, result: ResultOf, seeds: Sequence[int]) -> list[Sign | None]:
+        """The sign of each difference, by the rule of `tlbench.judge.judging.judge` over all pairs; None unjudged."""
+        found = {work.digest: result(work) for pair in self.quantities for seed in seeds for work in pair.work(seed)}
+        found |= {trial.digest: result(trial) for trial in self.trials(seeds)}
+        scored = {digest: each for digest, each in found.items() if each is not None}
+        if not self.judged or len(scored) < len(found):
+            return [None for _ in self.pairs]
+        claims = [quantity.is_positive() for quantity in self.quantities]
+        verdicts = judge(claims, lambda work: scored[work.digest], [len(seeds)], beside=())
+        # A difference that is zero under every seed is not above zero, and so refuted, but not below either.
+        return [SIGNS[each.outcome] if any(each.differences.values()) else "undecided" for each in verdicts]
 
 
 @dataclass(frozen=True)
@@ -107,12 +136,14 @@ class DrawnPair:
         row: Heading of the row.
         column: Heading of the column.
         cell: What was measured.
+        sign: Sign of the difference, all pairs judged together; None where they are not judged.
     """
 
     panel: str
     row: str
     column: str
     cell: Cell
+    sign: Sign | None = None
 
 
 @dataclass(frozen=True)
@@ -155,19 +186,29 @@ class DrawnMatrix:
         text = f"{self.value_label}, in points: mean over seeds ± half of its 90 % interval (Student's t)."
         if any(pair.cell.published_number is not None for pair in self.pairs):
             text += f" In brackets what follows from what the {self.published_by} printed."
+        signs = [pair.sign for pair in self.pairs if pair.sign is not None]
+        if signs:
+            counts = ", ".join(f"{signs.count(sign)} {sign}" for sign in SIGNS.values())
+            text += (
+                f" Triangles point up above zero and down below zero, by one-sided t tests; in each direction, the "
+                f"chance of any wrong triangle is at most {LEVEL:.0%} (Holm, {len(signs)} pairs): {counts}."
+            )
         return f"{text[:1].upper()}{text[1:]}"
 
     def text(self) -> str:
         """Every pair in words."""
         return "\n".join(
             marks.told(f"{pair.row} -> {pair.column}, {pair.panel}", pair.cell, "percent", self.published_by)
+            + (f"; {pair.sign}" if pair.sign else "")
             for pair in self.pairs
         )
 
     def records(self) -> Iterator[dict[str, Any]]:
         """One for each pair and seed."""
         for pair in self.pairs:
-            yield from marks.lines(self.name, pair.cell, panel=pair.panel, row=pair.row, column=pair.column)
+            place = {"panel": pair.panel, "row": pair.row, "column": pair.column}
+            judged = {} if pair.sign is None else {"sign": pair.sign}
+            yield from marks.lines(self.name, pair.cell, **place, **judged)
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
         """Draw the matrices beside each other, on one scale of colours."""
@@ -191,7 +232,7 @@ class DrawnMatrix:
             axes.grid(visible=False)
             for pair in self.pairs:
                 if pair.panel == panel:
-                    _draw_pair(axes, columns.index(pair.column), rows.index(pair.row), pair.cell, shades)
+                    _draw_pair(axes, columns.index(pair.column), rows.index(pair.row), pair, shades)
         if self.pairs:
             panels[0].set_ylabel(marks.label(self.row_label, marks.BESIDE_Y))
             named = f"{marks.label(self.value_label, marks.AT_TICK)} (points)"
@@ -200,15 +241,16 @@ class DrawnMatrix:
             marks.nothing(panels[0])
 
 
-def _draw_pair(axes: Axes, column: int, row: int, cell: Cell, shades: Any) -> None:
+def _draw_pair(axes: Axes, column: int, row: int, pair: DrawnPair, shades: Any) -> None:
     from matplotlib.patches import Rectangle
 
+    cell = pair.cell
     if cell.mean is None:
         axes.text(column, row, formats.summary(cell, "percent"), ha="center", va="center", fontsize=11)
         return
     colour = shades.to_rgba(100 * cell.mean)
     axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
-    lines = [f"{100 * cell.mean:+.1f}"]
+    lines = [f"{100 * cell.mean:+.1f}{MARKS.get(pair.sign, '')}"]
     if cell.half_width is not None:
         lines.append(f"±{100 * cell.half_width:.1f}")
     if cell.published_number is not None:
