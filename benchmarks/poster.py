@@ -101,7 +101,7 @@ def moved(study: Study, source: Task, target: Task, flows: str) -> Arm:
 # Columns that show a metric otherwise than by its name and unit.
 COLUMNS: dict[Metric | Reading, Column] = {
     ACCURACY: Column.of(ACCURACY),
-    MACRO_F1: Column(MACRO_F1.name, "number", every_seed=False),
+    MACRO_F1: Column.of(MACRO_F1, every_seed=False),
     LOSS: Column.of(LOSS, every_seed=False),
 }
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tlbench.report import content, files, formats, markdown
-from tlbench.report.gallery import all_figures, caption
+from tlbench.report import content, escaping, files, formats, markdown
+from tlbench.report.gallery import all_figures
 from tlbench.report.names import file_name
 
 
@@ -72,9 +72,8 @@ class Part:
         return f"<!-- report: begin {' '.join((self.folder, *self.shown))} -->\n\n{content_}\n\n<!-- report: end -->\n"
 
 
-def _figure(drawn: Drawn, report: content.Report, folder: str) -> str:
-    title = f"{drawn.name}: {drawn.title}"
-    return f"**{title}**\n\n![{title}]({folder}/{file_name(drawn.name)}.png)\n\n{caption(drawn, report)}"
+def _figure(drawn: Drawn, _report: content.Report, folder: str) -> str:
+    return markdown.figure(drawn, f"{folder}/")
 
 
 def _figures(report: content.Report, folder: str) -> str:
@@ -82,8 +81,9 @@ def _figures(report: content.Report, folder: str) -> str:
 
 
 def _table(table: FilledTable, _report: content.Report, _folder: str) -> str:
-    """A table without every seed."""
-    return f"**{table.name}: {table.title}**\n\n{markdown.grid(*formats.grid(table, every_seed=False))}"
+    """A table without every seed, and its notes."""
+    grid = markdown.grid(*formats.grid(table, every_seed=False))
+    return "\n\n".join([f"**{table.name}: {table.title}**", grid, *map(escaping.markdown, formats.notes(table))])
 
 
 def _tables(report: content.Report, _folder: str) -> str:

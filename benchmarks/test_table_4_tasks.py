@@ -34,7 +34,7 @@ def table_4(study: Study) -> Table:
         "Table 4",
         "accuracy and loss of destination models",
         "original task -> new task",
-        (COLUMNS[ACCURACY], Column("gain", every_seed=False), COLUMNS[LOSS]),
+        (COLUMNS[ACCURACY], Column("gain", "points", every_seed=False), COLUMNS[LOSS]),
         tuple(rows),
         published_by="poster",
         notes=("Gain: accuracy less that of the new task learned from random weights (Table 3).",),
@@ -57,7 +57,7 @@ def gains(study: Study) -> Matrix:
         for (source, target), (accuracy, _) in TABLE_4.items():
             # As in Table 4: what the poster printed is taken for the arm with everything but the head frozen.
             gained = printed(accuracy) - printed(TABLE_3[target][0])
-            published = f"{100 * gained:.1f}%" if frozen == "all" else None
+            published = f"{100 * gained:+.1f} points" if frozen == "all" else None
             quantity = gain(study, source, target, frozen)
             pairs.append(Pair(f"frozen {frozen}", source.name, target.name, quantity, published))
     title = "gain in accuracy of a task from a network that was trained on another"

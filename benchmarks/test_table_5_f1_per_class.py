@@ -25,7 +25,7 @@ def table_5(study: Study) -> Table:
         "Table 5",
         f"F1 by class of {arm.label}",
         "class",
-        (Column("F1", "number"),),
+        (Column("F1"),),
         tuple(rows),
         published_by="poster",
     )

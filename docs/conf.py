@@ -21,11 +21,13 @@ extensions = [
     "sphinx_copybutton",
     "tlbench_reference",
 ]
-exclude_patterns = ["_build", "_extensions", "pocket", "real-images"]
+exclude_patterns = ["_build", "_extensions", "_static", "pocket", "real-images"]
 
 html_theme = "furo"
 html_title = f"tlbench {__version__}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["guide.css"]
 html_show_copyright = False
 
 # Two hyphens are an option's.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -58,6 +60,21 @@ def test_the_wheel_installs_one_package_with_the_whole_study(wheel):
     assert {"tlbench", "tlbench-0.1.0.dist-info"} == {name.partition("/")[0] for name in names}
     assert study <= {Path(name).name for name in names if name.startswith("tlbench/benchmarks/")}
     assert "tlbench/py.typed" in names
+
+
+def test_pypi_shows_the_readme_with_links_that_lead_somewhere(wheel):
+    """Pictures as files of the release, pages as GitHub shows them; nothing is relative to PyPI's page."""
+    metadata = email.message_from_bytes(zipfile.ZipFile(wheel).read("tlbench-0.1.0.dist-info/METADATA"))
+    text = metadata.get_payload()
+    source = (ROOT / "README.md").read_text(encoding="utf-8")
+    relative = re.findall(r"(!?)\[[^\]]*\]\((?!https?://|#)([^)]+)\)", source)
+    pictures, pages = ({path for mark, path in relative if mark == each} for each in ("!", ""))
+
+    assert "text/markdown" == metadata["Description-Content-Type"]
+    assert not re.search(r"\]\((?!https?://|#)", text)
+    assert pictures
+    assert all(f"](https://raw.githubusercontent.com/tlbench/tlbench/v0.1.0/{path})" in text for path in pictures)
+    assert all(f"](https://github.com/tlbench/tlbench/blob/v0.1.0/{path})" in text for path in pages)
 
 
 def test_the_public_names_can_be_imported(run, site):

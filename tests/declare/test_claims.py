@@ -167,6 +167,8 @@ def test_a_sum_has_a_unit_where_its_terms_share_it_and_no_bound(arms):
     accuracy, loss = score(arms[0]), score(arms[1], LOSS)
 
     assert ("percent", None) == ((accuracy + accuracy).unit, (accuracy + accuracy).highest)
+    assert ("percent", "points") == ((accuracy - accuracy).unit, (accuracy - accuracy).shown_unit)
+    assert ("percent", "percent") == (accuracy.shown_unit, ((accuracy + accuracy) / 2).shown_unit)
     assert ("number", None) == ((accuracy - loss).unit, (accuracy - loss).highest)
     assert None is (accuracy / 2).highest
 

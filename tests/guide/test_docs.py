@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from tlbench.declare.trials import Arm
+from tlbench.report import figures
 
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +99,18 @@ def test_every_example_is_collected_or_can_be_imported(page, project):
     collected = made.runpytest("--collect-only", "-q", *tests).stdout.str() if tests else ""
 
     assert [] == [name for name in tests if f"{name}::test_" not in collected]
+
+
+def test_the_gallery_shows_each_kind_of_figure():
+    """Every figure that a test can declare has a section with its picture."""
+    kinds = {name for name in figures.__all__ if hasattr(getattr(figures, name), "trace")} - {"Figure"}
+    sections = (GUIDE / "gallery.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    shown = {
+        section.partition("\n")[0] for section in sections if "](pocket/" in section and "literalinclude" in section
+    }
+
+    assert {"Curves", "Bars"} < kinds
+    assert kinds <= shown
 
 
 def test_the_kind_of_figure_that_the_guide_adds_draws_what_is_there(project, make_trial, make_result, monkeypatch):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import projects
@@ -86,6 +87,17 @@ def test_a_state_in_a_line_has_epochs_and_the_time_left():
     """And says so where nothing runs yet."""
     assert "3 of 76 trials after 1:35, 4 min left: [8-classes, seed 1] epoch 2/6" == summary(STATE)
     assert "0 of 2 trials after 0:07: starting" == summary(State(0, 2, 7.3, None, (), 0, 0))
+
+
+def test_outcomes_so_far_have_a_line():
+    """None where no claim has all its trials."""
+    state = replace(STATE, so_far={"supported": 3, "inconclusive": 1})
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    console.print(view(state))
+
+    assert "so far 1 inconclusive, 3 supported" == console.file.getvalue().splitlines()[1].strip()
+    assert "left, so far 1 inconclusive, 3 supported: [" in summary(state)
+    assert "so far" not in summary(STATE)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

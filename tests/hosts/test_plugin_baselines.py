@@ -44,7 +44,7 @@ def test_a_run_is_saved_and_compared_with_a_later_one(project):
     (saved,) = project.path.glob(".tlbench/baselines/*/0001_before.json")
     saved.parent.rename(saved.parent.with_name("elsewhere"))
     project.runpytest("--tlbench-compare", "before", "--tlbench-compare-fail", "accuracy").stdout.fnmatch_lines(
-        ["Warning: *elsewhere/0001_before.json is of another machine than this one, *", "passed (accuracy)"]
+        ["*BaselineWarning: *elsewhere/0001_before.json is of another machine than this one, *", "passed (accuracy)"]
     )
 
 
@@ -124,9 +124,21 @@ def test_a_regression_fails_the_run_and_is_not_saved(project):
 @pytest.mark.parametrize(
     ("reference", "content", "message"),
     [
-        ("nothing", None, "Warning: nothing to compare with: no saved run 'nothing' in *--tlbench-save nothing.*"),
-        ("old.json", '{"schema_ver', "Warning: nothing to compare with: The saved run *old.json cannot be read*"),
-        ("old.json", '{"schema_version": 99}', "Warning: nothing to compare with: *newer tlbench*Received: 99*"),
+        (
+            "nothing",
+            None,
+            "nothing to compare with: no saved run 'nothing' in *--tlbench-save nothing.*",
+        ),
+        (
+            "old.json",
+            '{"schema_ver',
+            "nothing to compare with: The saved run *old.json cannot be read*",
+        ),
+        (
+            "old.json",
+            '{"schema_version": 99}',
+            "nothing to compare with: *newer tlbench*Received: 99*",
+        ),
     ],
 )
 def test_what_cannot_be_compared_with_is_a_warning(project, reference, content, message):
@@ -139,4 +151,19 @@ def test_what_cannot_be_compared_with_is_a_warning(project, reference, content, 
     )
 
     assert 0 == result.ret
-    result.stdout.fnmatch_lines([message, "Saved as *0001_20*_autosaved.json"])
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines([f"*BaselineWarning: {message}"])
+    result.stdout.fnmatch_lines(["Saved as *0001_20*_autosaved.json"])
+
+
+def test_a_missing_baseline_fails_where_warnings_are_errors(project):
+    """As the project's own configuration asks, in a line and without a traceback."""
+    result = project.runpytest(
+        *("-k", "rates", "--tlbench-seeds", "1", "--tlbench-compare", "nothing"),
+        *("-W", "error::tlbench.hosts.plugin.BaselineWarning"),
+    )
+
+    assert pytest.ExitCode.TESTS_FAILED == result.ret
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["FAILED: nothing to compare with: no saved run 'nothing' in *"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tlbench.declare.claims import Claim, Margin, Quantity, Reading, score
 from tlbench.declare.trials import Arm, Random
-from tlbench.judge.judging import LEVEL, judge, looks
+from tlbench.judge.judging import LEVEL, judge, looks, outcomes_so_far
 from tlbench.judge.wording import shown_interval
 from tlbench.scores.listed import ACCURACY, BALANCED_ACCURACY, TOP_5_ACCURACY
 from tlbench.scores.statistics import holm
@@ -96,6 +96,29 @@ def test_only_undecided_claims_get_more_seeds(make_claims):
     assert 4 == len(clear.differences)
     assert 9 == len(unclear.differences)
     assert unclear.inconclusive
+
+
+def test_claims_that_wait_count_against_those_that_are_judged_so_far(make_claims):
+    """Three of twenty are not judged as three alone: nothing is decided that more trials could take back."""
+    claims = make_claims(20)
+
+    assert {"inconclusive": 3} == outcomes_so_far(claims, [0, 1, 2], steady(0.511), [4])
+    assert {"supported": 1} == outcomes_so_far(claims[:1], [0], steady(0.511), [4])
+    assert {"refuted": 2} == outcomes_so_far(claims, [3, 4], steady(0.2), [4])
+    assert {} == outcomes_so_far(claims, [], steady(0.8), [4])
+
+
+@given(means=st.lists(st.floats(0.47, 0.53), min_size=2, max_size=6), count=st.integers(1, 5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+def test_what_is_decided_so_far_stays_decided(make_claims, means, count):
+    """Of each outcome there are at least as many at the end of the look."""
+    claims = make_claims(len(means))
+    result = lookup(lambda claim, seed: Accurate(means[claim] + 0.01 * math.cos(claim + 2.1 * seed)))
+    so_far = outcomes_so_far(claims, range(min(count, len(means))), result, [4])
+    verdicts = judge(claims, result, [4])
+
+    for outcome in ("supported", "refuted"):
+        assert so_far.get(outcome, 0) <= sum(verdict.outcome == outcome for verdict in verdicts)
 
 
 def test_many_claims_are_harder_to_decide_than_one(make_claims):

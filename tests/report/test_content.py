@@ -36,7 +36,7 @@ def test_numbers_that_are_none_are_null():
         ("[" * 100_000, "cannot be read"),
         ("[]", "Received: nothing"),
         ("{}", "Received: nothing"),
-        ('{"schema_version": 1}', "reads schema_version 3 to 6; run the study again.*Received: 1"),
+        ('{"schema_version": 1}', "reads schema_version 3 to 7; run the study again.*Received: 1"),
         ('{"schema_version": 99}', "Received: 99"),
         ('{"schema_version": 3}', "are damaged.*Received: "),
         ('{"schema_version": 3, "claims": [3]}', "are damaged.*Received: "),

@@ -25,9 +25,10 @@ from tlbench.judge.comparison import ArmChange
 from tlbench.report.content import SCHEMA_VERSION, Report, load
 from tlbench.report.drawing import INK, STYLE, picture
 from tlbench.report.figures import Bar, Bars, Calibration, Confusion, Curves, Lines, Matrix, Pair, Point, marks
+from tlbench.report.figures.calibration import LEAST_IMAGES, Bin, CalibrationSeries
 from tlbench.report.figures.changes import Changes
 from tlbench.report.figures.forest import MOST_CLAIMS, Forest
-from tlbench.report.gallery import all_figures, caption
+from tlbench.report.gallery import all_figures
 from tlbench.report.records import TrialChange
 
 
@@ -224,10 +225,92 @@ def test_records_are_lines_of_equal_headings(kind, traced):
     assert 1 == len({tuple(record) for record in records})
 
 
-def test_a_caption_names_the_data(traced):
-    """What they stand in for is part of that sentence."""
-    assert caption(traced["bars"], report_of()).startswith("Bars. Dots are seeds")
-    assert caption(traced["bars"], report_of()).endswith("Data: colours.")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_says_what_it_shows_and_of_which_data(kind, traced):
+    """It is understood where it has been copied to."""
+    svg = picture(traced[kind], "Data: colours.").svg
+
+    assert f"<!-- {traced[kind].name}: {traced[kind].title} -->" in svg
+    assert "<!-- Data: colours. -->" in svg
+
+
+@pytest.mark.parametrize("left", [0.51, 0.7, 0.88, 0.96, 1.0])
+def test_nothing_touches_the_edge_of_a_picture(left):
+    """The label of the last tick has room, wherever the axis ends."""
+    forest = Forest((reports.claim(left=(left, left - 0.01), right=(0.5, 0.5)),))
+    others = all_figures(reports.report(claims=(), comparison=reports.comparison())) if left == 1.0 else ()
+    for figure in (forest, *others):
+        with Image.open(io.BytesIO(picture(figure, "Data: colours. " * 20).png)) as image:
+            pixels = np.asarray(image.convert("L"))
+
+        border = [pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]]
+        assert {255} == {int(value) for part in border for value in np.unique(part)}, figure.kind
+
+
+def test_bars_span_the_seeds_on_an_axis_that_fits(traced):
+    """One that began at 0 would hide a difference of a few points."""
+    canvas = Canvas()
+    traced["bars"].draw(canvas)
+    (axes,) = canvas.axes
+    spans = [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in axes.patches]
+
+    assert [pytest.approx((80, 90)), pytest.approx((90, 100))] == spans
+    assert 40 < axes.get_ylim()[0] < 80  # The interval of two seeds is wide.
+    assert "The axis does not begin at 0." in traced["bars"].caption
+
+
+def test_hollow_marks_are_published_in_every_figure(traced):
+    """And all that was measured is filled."""
+    for kind in ("lines", "bars", "confusion"):
+        canvas = Canvas()
+        traced[kind].draw(canvas)
+        marked = [line for axes in canvas.axes for line in axes.lines if line.get_marker() in set("osD^vP")]
+        hollow = [line for line in marked if line.get_markerfacecolor() == "none"]
+
+        assert hollow, kind
+        assert len(hollow) < len(marked), kind
+        assert "Hollow" in traced[kind].caption, kind
+
+
+def test_a_bin_of_few_images_is_counted_and_not_drawn(traced):
+    """One image alone would put it at 0 or 100 %."""
+    bins = (Bin(0.25, 0.0, LEAST_IMAGES - 1), Bin(0.35, 0.4, LEAST_IMAGES), Bin(0.95, 0.9, 200))
+    drawn = replace(traced["calibration"], series=(CalibrationSeries("slow", bins, {"0": 0.1}),))
+    canvas = Canvas()
+    drawn.draw(canvas)
+    shares, counts = canvas.axes
+    (line,) = [line for line in shares.lines if line.get_marker() == "o"]
+
+    assert [35, 95] == pytest.approx(list(line.get_xdata()))
+    assert [LEAST_IMAGES - 1, LEAST_IMAGES, 200] == [bar.get_height() for bar in counts.patches]
+    assert [(21, 29), (31, 39), (91, 99)] == [
+        pytest.approx((bar.get_x(), bar.get_x() + bar.get_width())) for bar in counts.patches
+    ]
+    assert "0.25: 0.00 (9)" in drawn.text()
+
+
+def test_pairs_that_would_leave_a_matrix_mostly_empty_are_a_list(traced):
+    """Four of nine pairs of three tasks have a line each, in a column for each panel."""
+    pair = traced["matrix"].pairs[0]
+    routes = (("a", "b"), ("a", "c"), ("b", "a"), ("c", "a"))
+    drawn = replace(
+        traced["matrix"],
+        pairs=tuple(replace(pair, panel=panel, row=r, column=c) for panel in ("all", "none") for r, c in routes),
+    )
+    svg = picture(drawn).svg
+
+    assert all(1 == svg.count(f"<!-- {row} \N{RIGHTWARDS ARROW} {column} -->") for row, column in routes)
+    assert 8 == svg.count("<!-- +10.0 ")
+    assert "empty" not in drawn.caption
+    assert "empty cell" in traced["matrix"].caption
+
+
+def test_gains_are_told_in_points(traced):
+    """As everywhere."""
+    first, _ = traced["matrix"].text().splitlines()
+
+    assert "+10.0 " in first
+    assert "%" not in first.partition(";")[0]
 
 
 def test_a_report_without_claims_has_no_forest_plot(traced):

@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 import pytest
 import reports
 
-from tlbench.report import files, html
-from tlbench.report.drawing import picture
+from tlbench.report import drawing, files, html, markdown
 from tlbench.report.gallery import all_figures
+from tlbench.store.baselines import Commit
 
 
 HOSTILE = (
@@ -51,7 +51,7 @@ class Elements(HTMLParser):
 
 def page_of(report):
     figures = all_figures(report)
-    return html.page(report, figures, {drawn.name: picture(drawn) for drawn in figures})
+    return html.page(report, figures, {drawn.name: drawing.picture(drawn, report.data) for drawn in figures})
 
 
 @pytest.fixture(scope="module", params=reports.ALL)
@@ -239,3 +239,56 @@ def test_any_report_is_written_whole(kind, tmp_path):
     assert 3 * len(report.tables) == sum(name.startswith("table-") for name in written)
     assert 2 * len(all_figures(report)) == sum(name.endswith((".svg", ".png")) for name in written)
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+
+
+def test_the_page_names_the_commit_of_the_run():
+    """And says nothing of it outside of git."""
+    report = reports.report(commit=Commit("0123abcd", changed=True))
+
+    assert "<dt>commit</dt><dd>0123abcd with changes</dd>" in page_of(report)
+    assert "- commit: 0123abcd with changes" in markdown.page(report, ())
+    assert "<dt>commit</dt>" not in page_of(reports.report())
+    assert "- commit" not in markdown.page(reports.report(), ())
+
+
+def test_the_data_is_said_once_outside_of_pictures():
+    """Every picture has it, so that captions and notes need not repeat it."""
+    text = page_of(reports.report())
+    outside = re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)
+
+    assert 1 == outside.count("Data: colours.")
+    assert len(all_figures(reports.report())) == text.count("<!-- Data: colours. -->")
+    assert 1 == markdown.page(reports.report(), all_figures(reports.report())).count("Data: colours.")
+
+
+def test_figures_of_a_page_have_colours_for_the_dark():
+    """Each of the style's colours is a variable, of which the page has a light and a dark value of more contrast."""
+    text = page_of(reports.report(comparison=reports.comparison()))
+    pictures = "".join(re.findall(r"<svg viewBox.*?</svg>", text, flags=re.DOTALL))
+
+    assert "var(--figure-0)" in pictures
+    for index, (light, dark) in enumerate(zip(drawing.COLOURS, drawing.COLOURS_ON_DARK, strict=True)):
+        assert light.lower() not in pictures.lower()
+        assert f"--figure-{index}: {light};" in text
+        assert f"--figure-{index}: {dark};" in text
+        assert _contrast(dark, "#15181b") > max(4.5, _contrast(light, "#15181b"))
+
+
+def _contrast(one, other):
+    """WCAG 2.2's ratio of two colours."""
+
+    def luminance(colour):
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_sides_that_are_gains_are_in_points():
+    """A gain of -14 % could be taken for a share of what was there."""
+    claim = reports.claim(left=(-0.14, -0.15), right=(-0.3, -0.31), sides_in_points=True)
+    text = page_of(reports.report(claims=(claim,)))
+
+    assert "<td>-14.0 points</td><td>-30.0 points</td><td>+16.0 points</td>" in text

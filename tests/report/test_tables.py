@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import reports
 
 from tlbench.declare.claims import score
 from tlbench.declare.trials import Arm, Random
-from tlbench.report.tables import Cell, Column, Row, Table, Value, fill, number
+from tlbench.report import formats, latex, markdown
+from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Row, Table, Value, fill, number
 from tlbench.scores.listed import ACCURACY, LOSS
 
 
@@ -77,6 +79,8 @@ def test_one_seed_has_no_interval():
         ("0.11", 0.11),
         ("334.1%", 3.341),
         ("-4 %", -0.04),
+        ("-40.3 points", -0.403),
+        ("+1 point", 0.01),
         ("137.8% (impossible, as printed)", None),
         ("n/a", None),
         ("", None),
@@ -112,7 +116,42 @@ def test_records_have_a_line_for_each_cell_and_seed(table, arm, make_result):
     records = list(filled(table, arm, [make_result(8), make_result(9)]).records())
 
     assert 4 == len(records)
-    assert ["table", "row", "column", "seed", "value", "status", "published"] == list(records[0])
+    assert ["table", "row", "column", "unit", "seed", "value", "status", "published"] == list(records[0])
+
+
+def gains(*numbers, published=None, unit="points"):
+    rows = (FilledRow("a", {"gain": cell(*numbers, published=published)}),)
+    return FilledTable("Table 4", "gains", "task", (Column("gain", unit),), rows, "poster", ("A note.",))
+
+
+def test_a_difference_of_shares_is_in_points_everywhere():
+    """Its heading says so, its values have signs, and so has the difference from what was published."""
+    table = gains(-0.14, -0.16, published="-40.3 points")
+    (heading, cells), _, (by, printed), (apart, differences) = formats.columns(table, table.columns[0], every_seed=True)
+
+    assert ("gain (points)", ["-15.0 ±6.3"]) == (heading, cells)
+    assert ("poster", ["-40.3 points"]) == (by, printed)
+    assert ("difference (points)", ["+25.3"]) == (apart, differences)
+    assert "%" not in markdown.table(table)
+    assert r"\%" not in latex.table(table, "").partition(r"\label")[2]
+    assert {"difference of shares, 0.01 is a point"} == {record["unit"] for record in table.records()}
+
+
+@pytest.mark.parametrize("unit", ["percent", "points", "nats", "number"])
+def test_what_rounds_to_zero_has_no_sign(unit):
+    """Neither a minus nor a plus."""
+    assert formats.shown(-0.0004, unit).removesuffix("%") in {"0.0", "0.00"}
+    assert formats.side(-0.0004, reports.claim(sides_in_points=True)) == "0.0 points"
+
+
+def test_a_note_says_once_how_a_published_loss_counts():
+    """In percent, where the measured one is in nats; a share needs no note."""
+    table = gains(2.07, 1.5, published="207.54%", unit="nats")
+
+    assert ["A note.", "The poster prints gain in percent: its 207.54% is 2.08 nats here."] == formats.notes(table)
+    assert ["A note."] == formats.notes(gains(0.5, published="50%", unit="percent"))
+    assert "2.08 nats here" in markdown.table(table)
+    assert "2.08 nats here" in latex.table(table, "")
 
 
 def test_a_table_names_its_trials(table, arm):

@@ -52,18 +52,23 @@ def test_a_wide_terminal_shows_every_seed(frozen):
     """Mean with its interval, each seed, what was published and the difference from it."""
     lines = terminal.table(frozen, 120).splitlines()
 
-    assert "arm    accuracy    by seed            poster    difference    loss        poster    difference" == lines[0]
-    assert "none   88.0% ±1.7  87.0% 88.0% 89.0%  95.7%     -7.7          0.34 ±0.00  26.3%     +0.08" == lines[2]
-    assert "A note." == lines[-1]
+    assert (
+        "arm    accuracy    by seed            poster    difference (points)    loss        poster    difference"
+        == lines[0]
+    )
+    assert (
+        "none   88.0% ±1.7  87.0% 88.0% 89.0%  95.7%     -7.7                   0.34 ±0.00  26.3%     +0.08" == lines[2]
+    )
+    assert ["A note.", "The poster prints loss in percent: its 26.3% is 0.26 here."] == lines[-2:]
 
 
 def test_a_narrower_one_leaves_out_the_seeds_first(frozen):
     """The table is whole still."""
-    text = terminal.table(frozen, 80)
+    text = terminal.table(frozen, 90)
 
     assert "87.0% 88.0% 89.0%" not in text
-    assert 5 == len(text.splitlines())
-    assert widest(text) <= 80
+    assert 6 == len(text.splitlines())
+    assert widest(text) <= 90
 
 
 def test_what_is_still_too_wide_is_shown_in_parts(frozen):
@@ -71,7 +76,7 @@ def test_what_is_still_too_wide_is_shown_in_parts(frozen):
     text = terminal.table(frozen, 60)
     first, second = text.split("\n\n")
 
-    assert first.splitlines()[0].split() == ["arm", "accuracy", "poster", "difference"]
+    assert first.splitlines()[0].split() == ["arm", "accuracy", "poster", "difference", "(points)"]
     assert second.splitlines()[0].split() == ["arm", "loss", "poster", "difference"]
     assert widest(text) <= 60
 

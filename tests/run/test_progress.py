@@ -102,6 +102,31 @@ def test_claims_are_counted_once_they_have_all_their_trials(progress, make_trial
     assert 2 == progress.current.claims
 
 
+def test_claims_that_are_ready_are_judged_aside(display, make_trial, make_result, monkeypatch):
+    """In the thread that refreshes, once for each set of them; the end of a trial waits for nothing."""
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.01)
+    judged, threads = [], set()
+
+    def judge(ready):
+        judged.append(list(ready))
+        threads.add(module.threading.current_thread().name)
+        return {"supported": len(ready)}
+
+    first, second = make_trial(), make_trial(seed=1)
+    claims = [frozenset({first.digest}), frozenset({first.digest, second.digest})]
+    progress = Progress(lambda _work: "", (first, second), display, lambda trial: trial.frozen, 1, claims, judge)
+    with progress.watched():
+        for trial, count in ((first, 1), (second, 2)):
+            progress.trial_ended(trial, make_result(8))
+            deadline = module.time.monotonic() + 10
+            while display.states[-1].so_far != {"supported": count} and module.time.monotonic() < deadline:
+                module.time.sleep(0.01)
+
+    assert [[0], [0, 1]] == judged
+    assert {"tlbench-progress"} == threads
+    assert {"supported": 2} == display.states[-1].so_far
+
+
 def test_the_state_is_shown_though_nothing_is_heard(progress, display, monkeypatch):
     """From the first moment, again and again, and not after the end."""
     monkeypatch.setattr(module, "REFRESH_SECONDS", 0.01)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tlbench.declare.evaluations import Evaluation, evaluations_of
 from tlbench.errors import ConfigurationError
 from tlbench.scores.extras import ALL_EXTRAS, NO_EXTRAS, VALIDATION
-from tlbench.scores.listed import ACCURACY, Metric, Scored, Unit
+from tlbench.scores.listed import ACCURACY, HUNDREDTHS, Metric, Scored, Unit
 
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Reading:
     Attributes:
         name: Name in tables and sentences.
         of: Function that computes the number from a result; a function of a module or a `functools.partial` of one.
-        unit: Unit of the number. `"percent"` is a share from 0 to 1, whose differences are shown in points.
+        unit: Unit of the number. `"percent"` is a share from 0 to 1, whose differences are shown in points; `"points"`
+            is a difference of shares.
         highest: Highest possible value; None where there is none.
         extras: Extra predictions that the function reads, see `tlbench.scores.extras`; all unless given.
     """
@@ -68,7 +69,7 @@ def f1(label: str) -> Reading:
 
 def f1_lead(label: str) -> Reading:
     """F1 of one label less the highest F1 among the others."""
-    return _share(f"lead in F1 of {label}", partial(_f1_lead, label=label))
+    return _share(f"lead in F1 of {label}", partial(_f1_lead, label=label), unit="points")
 
 
 def validation_accuracy(epoch: int) -> Reading:
@@ -214,9 +215,19 @@ class Quantity:
 
     @property
     def unit(self) -> Unit:
-        """Unit of all terms; `"number"` where they differ, `"percent"` without terms."""
-        units = {term.metric.unit for term in self.terms} or {"percent"}
-        return units.pop() if len(units) == 1 else "number"
+        """Unit of all terms, `"percent"` for shares and differences of shares.
+
+        `"number"` where the terms' units differ, `"percent"` without terms.
+        """
+        units: set[Unit] = {"percent" if term.metric.unit in HUNDREDTHS else term.metric.unit for term in self.terms}
+        return "percent" if not units else units.pop() if len(units) == 1 else "number"
+
+    @property
+    def shown_unit(self) -> Unit:
+        """Unit that the value is shown in: `"points"` for a difference of shares, such as a gain, otherwise `unit`."""
+        shares = [term for term in self.terms if term.metric.unit == "percent"]
+        differs = bool(self.terms) and abs(sum(term.factor for term in shares)) < 1e-9
+        return "points" if self.unit == "percent" and differs else self.unit
 
     @property
     def scale(self) -> float:

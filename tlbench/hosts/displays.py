@@ -160,6 +160,8 @@ def view(state: State) -> Any:
         Text(f"{state.finished} of {state.total} trials{claims}", style="bold"),
         Text(f"{_clock(state.seconds)}{_left(state)}", style="bold"),
     )
+    if state.so_far:
+        table.add_row(Text(" "), Text(_so_far(state), style="dim"), Text())
     if not state.running:
         table.add_row(Text(" "), Text("starting: the backend is imported, networks are compiled", style="dim"), Text())
     for trial in state.running:
@@ -180,7 +182,12 @@ def summary(state: State) -> str:
     """
     running = "; ".join(f"[{trial.label}] epoch {trial.epoch}/{trial.epochs}" for trial in state.running)
     done = f"{state.finished} of {state.total} trials after {_clock(state.seconds)}{_left(state)}"
-    return f"{done}: {running or 'starting'}"
+    return f"{done}{f', {_so_far(state)}' if state.so_far else ''}: {running or 'starting'}"
+
+
+def _so_far(state: State) -> str:
+    """Outcomes of the claims that have all their trials; the others count as if nothing spoke for them."""
+    return "so far " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(state.so_far.items()))
 
 
 def _left(state: State) -> str:

@@ -51,6 +51,10 @@ class DataWarning(UserWarning):
     """The images differ from the published data set."""
 
 
+class BaselineWarning(UserWarning):
+    """The run that another should be compared with is missing, cannot be read, or is of another machine."""
+
+
 class Hooks:
     """Hooks that a `conftest.py` may implement."""
 
@@ -225,9 +229,11 @@ class Plugin:
         if asked and self._run.gathered.trials:
             saving = self._run.save()
             self._compared = saving.lines
+            refused = _warn(self._config, saving.warnings)
+            self._compared += refused
             if saving.outcome == "not measured" and self.options.compare_fail.measured:
                 session.exitstatus = session.exitstatus or NOT_MEASURED
-            if saving.outcome == "failed" or saving.failed:
+            if saving.outcome == "failed" or saving.failed or refused:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(optionalhook=True)
@@ -342,6 +348,17 @@ def _declared(request: pytest.FixtureRequest, key: pytest.StashKey[_T], marker: 
         msg = f"{request.node.nodeid} uses a fixture that needs the marker {marker}."
         raise pytest.UsageError(msg)
     return stash[key]
+
+
+def _warn(config: pytest.Config, texts: Sequence[str]) -> list[str]:
+    """Issue warnings on the saved run; those that the session's filters turn into errors are returned as lines."""
+    refused = []
+    for text in texts:
+        try:
+            config.issue_config_time_warning(BaselineWarning(text), stacklevel=3)
+        except BaselineWarning:
+            refused.append(f"FAILED: {text}")
+    return refused
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -122,6 +123,31 @@ def judge(
         )
         for index in range(len(claims))
     ]
+
+
+def outcomes_so_far(
+    claims: Sequence[Claim],
+    ready: Iterable[int],
+    result: Callable[[Work], Scored],
+    seeds_at_looks: Sequence[int],
+    level: float = LEVEL,
+) -> dict[Outcome, int]:
+    """Count the outcomes that the first look would have if nothing else came.
+
+    Claims that wait for trials are part of the family with a p-value of 1. What is decided so far stays decided: in
+    Holm's procedure, a smaller p-value of one claim never raises the corrected p-value of another.
+
+    Args:
+        claims: All claims of the run.
+        ready: Numbers of the claims that all results of the first look are in for.
+        result: Function that gives the result of a trial or an evaluation.
+        seeds_at_looks: Number of seeds at each look, growing.
+        level: Level of each direction.
+    """
+    family = _Family(dict(enumerate(claims)), tuple(seeds_at_looks))
+    share = look_levels(family.looks, level)[0]
+    family.look(sorted(ready), result, range(family.looks[0]), share)
+    return dict(Counter(verdict.outcome for verdict in family.verdicts.values()))
 
 
 def estimates(samples: Sequence[Sequence[float]]) -> list[Estimate]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlbench.scores.listed import HUNDREDTHS
+
 
 if TYPE_CHECKING:
     from tlbench.judge.decisions import Decision, Outcome
     from tlbench.scores.listed import Unit
 
 # Names of units after differences.
-UNITS: dict[Unit, str] = {"percent": " points", "nats": " nats", "number": ""}
+UNITS: dict[Unit, str] = {"percent": " points", "points": " points", "nats": " nats", "number": ""}
 
 
 def in_words(decision: Decision, outcome: Outcome, threshold: float, unit: Unit, seeds_needed: int | None) -> str:
@@ -43,7 +45,7 @@ MOST_DECIMALS = 6
 
 
 def shown_difference(value: float, unit: Unit, more_decimals: int = 0) -> str:
-    """A difference with its sign, in points where the unit is percent: `+1.2`; otherwise for instance `+0.012`.
+    """A difference with its sign, in points where it is one of shares: `+1.2`; otherwise for instance `+0.012`.
 
     A value that rounds to zero is `0.0` or `0.000`, without a sign.
 
@@ -52,7 +54,7 @@ def shown_difference(value: float, unit: Unit, more_decimals: int = 0) -> str:
         unit: Unit of the scores.
         more_decimals: Number of decimals beyond the usual.
     """
-    scale, digits = (100, 1) if unit == "percent" else (1, 3)
+    scale, digits = (100, 1) if unit in HUNDREDTHS else (1, 3)
     return shown_signed(scale * value, digits + more_decimals)
 
 

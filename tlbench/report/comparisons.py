@@ -9,7 +9,8 @@ from tabulate import tabulate
 
 from tlbench.judge.wording import UNITS, shown_signed
 from tlbench.report import escaping
-from tlbench.scores.listed import METRICS
+from tlbench.report.formats import IN_HEADINGS
+from tlbench.scores.listed import HUNDREDTHS, METRICS
 
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 # Metrics by which an arm regresses or improves.
 ALARMING = tuple(metric for metric in METRICS if metric.alarms)
-
-# Units of values in headings.
-IN_HEADINGS: dict[Unit, str] = {"percent": " (%)", "nats": " (nats)", "number": ""}
 
 # What a reader looks at first.
 ORDER = ("regressed", "changed verdict", "not measured", "improved", "not judged", "new", "missing", "same")
@@ -133,7 +131,7 @@ def _cells(arm: ArmChange, metrics: Sequence[Metric]) -> list[str]:
 def _change(change: Change | None, unit: Unit) -> str:
     if change is None or change.old is None or change.new is None:
         return ""
-    scale, digits = (100, 1) if unit == "percent" else (1, 3)
+    scale, digits = (100, 1) if unit in HUNDREDTHS else (1, 3)
     means = " -> ".join(shown_signed(mean * scale, digits).removeprefix("+") for mean in (change.old, change.new))
     if change.interval is None:
         return means

@@ -13,6 +13,7 @@ from tlbench.report.figures import AnyFigure
 from tlbench.report.older import UPGRADES
 from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, TrialRecord
 from tlbench.report.tables import FilledTable
+from tlbench.store.baselines import Commit
 
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 # Also that of `results.schema.json`. 1 was of before trials were in it, 2 of before a claim had a unit.
 # 3: everything that the report is made of. 4: the interval that decides a claim, and what a comparison has measured.
 # 5: scores, and verdicts beside a claim's own, by metric. 6: the evaluations of a trial.
-SCHEMA_VERSION = 6
+# 7: a unit for differences of shares, and the commit.
+SCHEMA_VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Report:
         arms: All that was planned and is stored, in the order of the plan.
         repeat: The command that repeats one trial but for the trial's digest, which is its last argument.
         comparison: With a saved run; None where none was asked for.
+        commit: Commit of the folder that the run was started in; None outside of git, and in results of schema 6 and
+            older.
     """
 
     created: str
@@ -59,6 +63,7 @@ class Report:
     arms: tuple[ArmRecord, ...]
     repeat: str
     comparison: ComparisonRecord | None
+    commit: Commit | None = None
 
     @property
     def trials(self) -> dict[str, TrialRecord]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tlbench.report.escaping import one_line
 
 
 if TYPE_CHECKING:
@@ -18,11 +21,19 @@ if TYPE_CHECKING:
 # both a white page and the dark one of the HTML report come first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
+# The same hues for a dark page, in the same order: there those above would look dim.
+COLOURS_ON_DARK = ("#4FB0EC", "#FF8A47", "#3DCB9F", "#E7A6CB", "#F5B93B", "#A3DBFA")
+
 # Of text and axes: exactly this is replaced by the colour of the text around it where a figure is part of a page.
 INK = "#1b1c1d"
 
 # Three and a half inches are a column of a paper; twice as many, at a font twice as large, are drawn here.
 WIDTH_INCHES, HEIGHT_INCHES = 7.0, 4.4
+
+# A title above and the data below, so that a picture is understood outside its page: characters in a line, and inches
+# that a line takes.
+TITLE_CHARACTERS, TITLE_INCHES = 58, 0.26
+DATA_CHARACTERS, DATA_INCHES = 84, 0.19
 
 STYLE: dict[str, Any] = {
     "axes.edgecolor": INK,
@@ -69,11 +80,12 @@ class Picture:
     png: bytes
 
 
-def picture(drawn: Drawn) -> Picture:
-    """Draw a figure; equal ones become equal bytes.
+def picture(drawn: Drawn, data: str = "") -> Picture:
+    """Draw a figure with its name and title above and its data below; equal ones become equal bytes.
 
     Args:
         drawn: With its values. It may ask for more height than usual by an attribute `height_inches`.
+        data: Sentence on the images, which stands below.
     """
     # Without pyplot: no window system is looked for and no figure is left open.
     import cycler
@@ -81,6 +93,7 @@ def picture(drawn: Drawn) -> Picture:
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     style: Any = STYLE | {"axes.prop_cycle": cycler.cycler(color=COLOURS)}
     with mpl.rc_context(style), warnings.catch_warnings():
@@ -89,10 +102,22 @@ def picture(drawn: Drawn) -> Picture:
         # Which some versions of matplotlib add where that is of some scripts, such as Devanagari.
         warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively", UserWarning)
         height = getattr(drawn, "height_inches", HEIGHT_INCHES)
-        canvas = Canvas(figsize=(WIDTH_INCHES, height), layout="constrained")
+        title = _lines(f"{drawn.name}: {drawn.title}", TITLE_CHARACTERS)
+        below = _lines(data, DATA_CHARACTERS)
+        height += TITLE_INCHES * len(title) + DATA_INCHES * len(below)
+        canvas = Canvas(figsize=(WIDTH_INCHES, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
         FigureCanvasAgg(canvas)
         drawn.draw(canvas)
+        canvas.suptitle("\n".join(title), x=0.012, ha="left", fontsize=13, fontweight="bold")
+        if below:
+            canvas.supxlabel("\n".join(below), x=0.012, ha="left", fontsize=10)
+        # Ticks follow from the room that the first layout leaves, and their labels need room in turn.
+        canvas.draw_without_rendering()
         return Picture(_svg(canvas), _png(canvas))
+
+
+def _lines(text: str, characters: int) -> list[str]:
+    return textwrap.wrap(one_line(text).strip(), characters, max_lines=3, placeholder=" ...")
 
 
 def _svg(canvas: matplotlib.figure.Figure) -> str:

@@ -46,7 +46,7 @@ def write(report: Report, folder: Path) -> None:
             _write(folder / f"{name}.tex", latex.table(table, report.data))
             _write(folder / f"{name}.csv", as_csv(table.records()))
         figures = all_figures(report)
-        drawn = pictures.write(figures, folder)
+        drawn = pictures.write(figures, folder, report.data)
         for figure in figures:
             name = file_name(figure.name)
             _write(folder / f"{name}.csv", as_csv(figure.records()))

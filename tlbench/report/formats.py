@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlbench.judge.wording import shown_difference, shown_interval, shown_p, shown_signed, shown_with_unit
-from tlbench.scores.listed import METRICS
+from tlbench.judge.wording import UNITS, shown_difference, shown_interval, shown_p, shown_signed, shown_with_unit
+from tlbench.scores.listed import HUNDREDTHS, METRICS
 
 
 if TYPE_CHECKING:
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from tlbench.report.tables import Cell, Column, FilledTable, Value
     from tlbench.scores.listed import Metric, Unit
 
+# Units of values in headings.
+IN_HEADINGS: dict[Unit, str] = {"percent": " (%)", "points": " (points)", "nats": " (nats)", "number": ""}
+
 OUTCOMES = ("supported", "refuted", "inconclusive")
 
 
 def shown(value: float, unit: Unit) -> str:
-    """A value, for instance `87.7%` or `0.34`."""
+    """A value, for instance `87.7%` or `0.34`; a difference of shares in points with its sign, `+1.2`."""
+    if unit == "points":
+        return shown_signed(100 * value, 1)
     number = shown_signed(100 * value, 1) if unit == "percent" else shown_signed(value, 2)
     return number.removeprefix("+") + ("%" if unit == "percent" else "")
 
@@ -33,7 +38,7 @@ def summary(cell: Cell | None, unit: Unit) -> str:
         return next((status for status in ("not run", "diverged") if status in statuses), "no score")
     text = shown(cell.mean, unit)
     if cell.half_width is not None:
-        text += f" ±{100 * cell.half_width:.1f}" if unit == "percent" else f" ±{cell.half_width:.2f}"
+        text += f" ±{100 * cell.half_width:.1f}" if unit in HUNDREDTHS else f" ±{cell.half_width:.2f}"
     missing = len(cell.values) - len(cell.numbers)
     return f"{text} ({len(cell.numbers)} of {len(cell.values)} seeds)" if missing else text
 
@@ -44,12 +49,34 @@ def by_seed(cell: Cell | None, unit: Unit) -> str:
 
 
 def difference(cell: Cell | None, unit: Unit) -> str:
-    """Mean less what was published, in points where the unit is percent."""
+    """Mean less what was published, in points where values are shares."""
     if cell is None or cell.difference is None:
         return ""
-    if unit == "percent":
+    if unit in HUNDREDTHS:
         return shown_difference(cell.difference, unit)
     return shown_signed(cell.difference, 2)
+
+
+def heading(column: Column) -> str:
+    """The heading of a column, with the unit where its cells do not show it."""
+    return column.name if column.unit == "percent" else f"{column.name}{IN_HEADINGS[column.unit]}"
+
+
+def notes(table: FilledTable) -> list[str]:
+    """The notes below a table, and one for each published column that counts in hundredths of the measured values."""
+    found = list(table.notes)
+    for column in table.columns:
+        cells = [row.cells[column.name] for row in table.rows if column.name in row.cells]
+        printed = next(
+            (cell for cell in cells if cell.published_number is not None and "%" in str(cell.published)), None
+        )
+        if column.unit not in HUNDREDTHS and printed is not None:
+            unit = UNITS[column.unit]
+            found.append(
+                f"The {table.published_by} prints {column.name} in percent: its {printed.published} is "
+                f"{shown(printed.published_number or 0.0, column.unit)}{unit} here."
+            )
+    return found
 
 
 def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tuple[str, list[str]]]:
@@ -61,12 +88,13 @@ def columns(table: FilledTable, column: Column, *, every_seed: bool) -> list[tup
         every_seed: Whether to show each seed, where the column does.
     """
     cells = [row.cells.get(column.name) for row in table.rows]
-    found = [(column.name, [summary(cell, column.unit) for cell in cells])]
+    found = [(heading(column), [summary(cell, column.unit) for cell in cells])]
     if every_seed and column.every_seed:
         found.append(("by seed", [by_seed(cell, column.unit) for cell in cells]))
     if table.has_published(column):
         found.append((table.published_by, [(cell.published or "") if cell else "" for cell in cells]))
-        found.append(("difference", [difference(cell, column.unit) for cell in cells]))
+        in_points = " (points)" if column.unit in HUNDREDTHS else ""
+        found.append((f"difference{in_points}", [difference(cell, column.unit) for cell in cells]))
     return found
 
 
@@ -79,7 +107,7 @@ def grid(table: FilledTable, *, every_seed: bool) -> tuple[list[str], list[tuple
 
 
 def signed(value: float | None, unit: Unit) -> str:
-    """A difference of a claim, in points where the unit is percent: `+1.2`, or `+0.012`; empty without a value."""
+    """A difference of a claim, in points where it is one of shares: `+1.2`, or `+0.012`; empty without a value."""
     return "" if value is None else shown_difference(value, unit)
 
 
@@ -89,10 +117,17 @@ def with_unit(value: float | None, unit: Unit) -> str:
 
 
 def score(value: float | None, unit: Unit) -> str:
-    """A score of a trial: `87.7%`, or `0.341`; empty without a value."""
+    """A score of a trial: `87.7%`, `+1.2 points`, or `0.341`; empty without a value."""
     if value is None:
         return ""
+    if unit == "points":
+        return shown_with_unit(value, unit)
     return f"{value:.1%}" if unit == "percent" else f"{value:.3f}"
+
+
+def side(value: float | None, record: ClaimRecord) -> str:
+    """One side of a claim under a seed, see `score`."""
+    return score(value, "points" if record.sides_in_points else record.unit)
 
 
 def told_metrics(keys: Collection[str]) -> list[Metric]:
@@ -138,6 +173,6 @@ ABOUT_CLAIMS = (
 )
 
 ABOUT_TABLES = (
-    "± is half the width of Student's 90 % interval of the mean over seeds; differences from what was published are in "
-    "points where values are in percent."
+    "± is half the width of Student's 90 % interval of the mean over seeds; differences of shares, such as accuracy "
+    "and F1, are in points."
 )

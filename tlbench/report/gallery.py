@@ -1,4 +1,4 @@
-"""All figures of a report, and their captions."""
+"""All figures of a report."""
 
 from __future__ import annotations
 
@@ -30,8 +30,3 @@ def _free(name: str, taken: set[str]) -> str:
     """A name whose files are no other's: this one, or with a number that no test has given a figure or a table."""
     numbered = (name if number == 1 else f"{name} {number}" for number in itertools.count(1))
     return next(one for one in numbered if file_name(one) not in taken)
-
-
-def caption(drawn: Drawn, report: Report) -> str:
-    """The caption below a figure: its subject, its marks, and its data."""
-    return f"{drawn.title[:1].upper()}{drawn.title[1:]}. {drawn.caption} {report.data}"

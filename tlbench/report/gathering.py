@@ -65,6 +65,7 @@ def claim_record(verdict: Verdict) -> ClaimRecord:
         own_low=finite(own.low) if own else None,
         own_high=finite(own.high) if own else None,
         scale=claim.difference.scale,
+        sides_in_points="points" in (claim.left.shown_unit, claim.right.shown_unit),
     )
 
 

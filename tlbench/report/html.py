@@ -12,10 +12,9 @@ from tlbench.report import answer as answers
 from tlbench.report import comparisons, formats
 from tlbench.report.cautions import cautions
 from tlbench.report.content import repeat_command
-from tlbench.report.drawing import INK
-from tlbench.report.gallery import caption
+from tlbench.report.drawing import COLOURS, COLOURS_ON_DARK, INK
 from tlbench.report.ticks import nice_ticks
-from tlbench.scores.listed import ACCURACY
+from tlbench.scores.listed import ACCURACY, HUNDREDTHS
 
 
 if TYPE_CHECKING:
@@ -72,12 +71,18 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             arm_ids={arm.labels[0]: f"arm-{number}" for number, arm in _backwards(report.arms)},
             trials=trials,
             scale=_Scale.of(report.claims),
+            figure_colours=list(zip(COLOURS, COLOURS_ON_DARK, strict=True)),
             figures=[
-                (drawn, f"figure-{number}", _inline(pictures[drawn.name].svg, number), caption(drawn, report))
+                (drawn, f"figure-{number}", _inline(pictures[drawn.name].svg, number), drawn.caption)
                 for number, drawn in enumerate(figures)
             ],
             tables=[
-                (table, formats.grid(table, every_seed=False), formats.grid(table, every_seed=True))
+                (
+                    table,
+                    formats.grid(table, every_seed=False),
+                    formats.grid(table, every_seed=True),
+                    formats.notes(table),
+                )
                 for table in report.tables
             ],
             about_tables=formats.ABOUT_TABLES,
@@ -133,7 +138,7 @@ class _Scale:
         if len(units) != 1:
             return cls(low, high, "", ())
         (unit,) = units
-        factor = 100 if unit == "percent" else 1
+        factor = 100 if unit in HUNDREDTHS else 1
         ticks = tuple((value, f"{factor * value:+.3g}" if value else "0") for value in nice_ticks(low, high))
         return cls(low, high, UNITS[unit].strip(), ticks)
 
@@ -171,7 +176,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {"share": _share, "signed": _signed, "decimal": _decimal, "score": formats.score}
+    templates.filters |= {
+        "share": _share,
+        "signed": _signed,
+        "decimal": _decimal,
+        "score": formats.score,
+        "side": formats.side,
+    }
     return templates
 
 
@@ -208,12 +219,14 @@ def _history(values: Sequence[float | None]) -> str:
 
 
 def _inline(svg: str, number: int) -> str:
-    """An SVG file as part of a page: with names that are no other figure's, in the colour of the text around it."""
+    """An SVG file as part of a page: with names that are no other figure's, in the colours of the page around it."""
     svg = svg[svg.index("<svg") :]
     # Metadata would only be read in a file; the style is of the whole page where it stands in one.
     svg = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>f{number}-", svg)
     svg = svg.replace(INK, "currentColor")
+    for index, colour in enumerate(COLOURS):
+        svg = re.sub(f'{colour}(?=[;"])', f"var(--figure-{index})", svg, flags=re.IGNORECASE)
     # Whoever cannot see it is told by the figure's text.
     return re.sub(
         r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r'<svg \1 aria-hidden="true" focusable="false">', svg, count=1

@@ -31,7 +31,7 @@ def table(filled: FilledTable, data: str) -> str:
         disable_numparse=True,
         stralign="left",
     )
-    caption = escaped(" ".join([f"{filled.title}.", *filled.notes, data, formats.ABOUT_TABLES]))
+    caption = escaped(" ".join([f"{filled.title}.", *formats.notes(filled), data, formats.ABOUT_TABLES]))
     return "\n".join(
         [
             r"\begin{table}",

@@ -8,7 +8,6 @@ from tabulate import tabulate
 
 from tlbench.report import comparisons, formats
 from tlbench.report.escaping import markdown as escaped
-from tlbench.report.gallery import caption
 from tlbench.report.names import file_name
 
 
@@ -29,24 +28,35 @@ def page(report: Report, figures: Iterable[Drawn]) -> str:
         figures: All of its figures, each of which lies beside the page as a PNG.
     """
     facts = [f"- {escaped(name)}: {escaped(value)}" for name, value in report.header.items()]
-    parts = ["# Report", "\n".join(facts), *map(escaped, report.notes)]
+    facts += [f"- commit: {report.commit}"] if report.commit else []
+    parts = ["# Report", "\n".join(facts), escaped(report.data), *map(escaped, report.notes)]
     if report.claims:
         parts.append(f"## Verdicts\n\n{claims(report.claims)}")
     parts += [f"## {escaped(f'{filled.name}: {filled.title}')}\n\n{table(filled)}" for filled in report.tables]
     if report.tables:
         parts.append(formats.ABOUT_TABLES)
     for drawn in figures:
-        title = escaped(f"{drawn.name}: {drawn.title}")
-        parts.append(f"## {title}\n\n![{title}]({file_name(drawn.name)}.png)\n\n{escaped(caption(drawn, report))}")
+        parts.append(f"## {escaped(drawn.name)}\n\n{figure(drawn)}")
     if report.comparison:
         parts.append(f"## Comparison\n\n{comparisons.describe(report.comparison, 'github')}")
     return "\n\n".join(parts) + "\n"
 
 
+def figure(drawn: Drawn, folder: str = "") -> str:
+    """The picture of a figure, which has its title and its data in it, and the meaning of its marks.
+
+    Args:
+        drawn: With its values.
+        folder: Folder of the picture, relative to the page, with a slash at its end.
+    """
+    title = escaped(f"{drawn.name}: {drawn.title}")
+    return f"![{title}]({folder}{file_name(drawn.name)}.png)\n\n{escaped(drawn.caption)}"
+
+
 def table(filled: FilledTable) -> str:
     """A table and its notes."""
     body = grid(*formats.grid(filled, every_seed=True))
-    return "\n\n".join([body, *map(escaped, filled.notes)])
+    return "\n\n".join([body, *map(escaped, formats.notes(filled))])
 
 
 def claims(records: Iterable[ClaimRecord]) -> str:

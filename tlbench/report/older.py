@@ -72,8 +72,17 @@ def _of_5(content: dict[str, Any]) -> int:
     return 6
 
 
+def _of_6(content: dict[str, Any]) -> int:
+    """Bring schema 6, of before differences of shares had a unit of their own, to 7: its columns keep theirs."""
+    content["commit"] = None
+    for claim in content.get("claims") or []:
+        for each in (claim, *claim["also"].values()):
+            each["sides_in_points"] = False
+    return 7
+
+
 # Keys of metrics that comparisons named otherwise.
 _KEYS_OF_4 = {"macro-F1": "macro_f1"}
 
 # From a schema that can still be read to the next.
-UPGRADES = {3: _of_3, 4: _of_4, 5: _of_5}
+UPGRADES = {3: _of_3, 4: _of_4, 5: _of_5, 6: _of_6}

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 RECORD = ".pictures.json"
 
 
-def write(figures: Iterable[Drawn], folder: Path) -> dict[str, Picture]:
+def write(figures: Iterable[Drawn], folder: Path, data: str) -> dict[str, Picture]:
     """Write each figure as an SVG and a PNG file.
 
     Args:
         figures: Figures with their values.
         folder: Folder of the report, which may hold pictures of an earlier one.
+        data: Sentence on the images, which stands below each figure.
 
     Returns:
         The pictures by the figure's name.
@@ -41,10 +42,10 @@ def write(figures: Iterable[Drawn], folder: Path) -> dict[str, Picture]:
     for figure in figures:
         name = file_name(figure.name)
         # A dataclass of plain values: its text says all that is drawn.
-        key = hashlib.sha256(f"{_drawn_by()} {figure!r}".encode(errors="surrogatepass")).hexdigest()
+        key = hashlib.sha256(f"{_drawn_by()} {data!r} {figure!r}".encode(errors="surrogatepass")).hexdigest()
         drawn = _read(folder, name, before[name]) if before.get(name, [""])[0] == key else None
         if drawn is None:
-            drawn = picture(figure)
+            drawn = picture(figure, data)
             publish(folder / f"{name}.svg", drawn.svg)
             (folder / f"{name}.png").write_bytes(drawn.png)
         made[figure.name] = drawn
@@ -77,6 +78,9 @@ def _recorded(folder: Path) -> dict[str, list[str]]:
 def _drawn_by() -> str:
     """The version of matplotlib, and a hash of the code that draws."""
     package = resources.files("tlbench.report")
-    sources = [package / "drawing.py", package / "formats.py", *sorted((package / "figures").iterdir(), key=str)]
+    sources = [
+        *(package / name for name in ("drawing.py", "escaping.py", "formats.py")),
+        *sorted((package / "figures").iterdir(), key=str),
+    ]
     code = b"".join(source.read_bytes() for source in sources if source.name.endswith(".py"))
     return f"{metadata.version('matplotlib')} {hashlib.sha256(code).hexdigest()}"

@@ -62,6 +62,7 @@ class ClaimRecord:
         own_low: Lower end of Student's 90 % interval of the claim by itself; None where it has none.
         own_high: Upper end of that interval; None where it has none.
         scale: Scale of the noise of its difference, see `tlbench.declare.claims.Quantity.scale`.
+        sides_in_points: True where the sides are differences of shares themselves, such as gains, and shown in points.
     """
 
     name: str
@@ -92,6 +93,7 @@ class ClaimRecord:
     own_low: float | None = None
     own_high: float | None = None
     scale: float = 2.0
+    sides_in_points: bool = False
 
 
 @dataclass(frozen=True)

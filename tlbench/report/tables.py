@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench.scores.extras import NO_EXTRAS
-from tlbench.scores.listed import Unit
+from tlbench.scores.listed import STORED_UNITS, Unit
 from tlbench.scores.statistics import CONFIDENCE, mean_interval
 
 
@@ -31,7 +31,8 @@ class Column:
 
     Attributes:
         name: Heading of the column.
-        unit: Unit of the values: `"percent"` shows 0.5 as 50.0 %, others as 0.50.
+        unit: Unit of the values: `"percent"` shows 0.5 as 50.0%, `"points"` as +50.0 under a heading that says so, and
+            others as 0.50.
         every_seed: Whether to show each seed beside the mean, where there is room.
     """
 
@@ -184,7 +185,7 @@ class Cell:
 
     @property
     def published_number(self) -> float | None:
-        """Published value as a number, percent as hundredths; None where more was printed than a number."""
+        """Published value as a number, percent and points as hundredths; None where more was printed than a number."""
         return number(self.published)
 
     @property
@@ -196,12 +197,12 @@ class Cell:
 
 
 def number(printed: str | None) -> float | None:
-    """A printed figure as a number, percent as hundredths.
+    """A printed figure as a number, percent and points as hundredths.
 
     Args:
         printed: For instance `"78.6%"`; a remark beside it, such as that it is impossible, makes it no number.
     """
-    found = re.fullmatch(r"\s*([-+]?\d+(?:\.\d+)?)\s*(%?)\s*", printed or "")
+    found = re.fullmatch(r"\s*([-+]?\d+(?:\.\d+)?)\s*(%|points?|)\s*", printed or "")
     return None if found is None else float(found[1]) / (100 if found[2] else 1)
 
 
@@ -250,6 +251,7 @@ class FilledTable:
                         "table": self.name,
                         "row": row.label,
                         "column": column.name,
+                        "unit": STORED_UNITS[column.unit],
                         "seed": value.seed,
                         "value": value.number,
                         "status": value.status,

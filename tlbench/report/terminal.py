@@ -49,7 +49,7 @@ def table(filled: FilledTable, width: int) -> str:
     if _width(whole) > width:
         groups = [formats.columns(filled, column, every_seed=False) for column in filled.columns]
         whole = "\n\n".join(_lines([labels, *_joined(part)], width) for part in _parts(labels, groups, width))
-    return "\n".join([whole, *(wrapped(note, width) for note in filled.notes)])
+    return "\n".join([whole, *(wrapped(note, width) for note in formats.notes(filled))])
 
 
 def figure(drawn: Drawn, width: int) -> str:

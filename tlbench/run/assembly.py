@@ -214,7 +214,10 @@ def _told(split: Split) -> str:
 
 
 def _and_stand_in(dataset: Dataset) -> str:
-    return f"{dataset.name} (a stand-in for {dataset.stand_in})" if dataset.stand_in else dataset.name
+    """A data set's name and what it stands in for; what is said of that in brackets, a note says once."""
+    return (
+        f"{dataset.name} (a stand-in for {dataset.stand_in.partition(' (')[0]})" if dataset.stand_in else dataset.name
+    )
 
 
 def new_run() -> str:

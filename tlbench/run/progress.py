@@ -7,15 +7,16 @@ import threading
 import time
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from tlbench.declare.evaluations import Evaluation, Work
     from tlbench.declare.trials import Trial
+    from tlbench.judge.decisions import Outcome
     from tlbench.run.status import StatusFile
     from tlbench.store.results import EvaluationResult, Result
 
@@ -57,6 +58,7 @@ class State:
         running: Trials that are being trained.
         claims_ready: Number of claims whose trials are all stored.
         claims: Number of claims.
+        so_far: Number of claims by outcome, of those whose trials are all stored.
     """
 
     finished: int
@@ -66,6 +68,7 @@ class State:
     running: tuple[RunningTrial, ...]
     claims_ready: int
     claims: int
+    so_far: Mapping[Outcome, int] = field(default_factory=dict)
 
 
 class Display(Protocol):
@@ -122,6 +125,7 @@ class Progress:
         graph: Gives the key under which a trial shares a compiled network.
         at_once: Number of trials that are trained at once.
         claims: Digests of the trials to train of each claim.
+        judge: Function from the numbers of claims that have all their trials to the number of each outcome.
     """
 
     def __init__(
@@ -132,6 +136,7 @@ class Progress:
         graph: Callable[[Trial], Hashable],
         at_once: int = 1,
         claims: Sequence[frozenset[str]] = (),
+        judge: Callable[[Sequence[int]], Mapping[Outcome, int]] = lambda _ready: {},
     ) -> None:
         self._label = label
         self._waiting = {trial.digest: trial for trial in trials}
@@ -140,6 +145,8 @@ class Progress:
         self._graph = graph
         self._at_once = at_once
         self._claims = claims
+        self._judge = judge
+        self._judged: tuple[list[int], Mapping[Outcome, int]] = [], {}
         self._numbers: dict[str, int] = {}
         self._running: dict[str, tuple[Trial, float]] = {}
         self._epochs: dict[str, tuple[int, float]] = {}
@@ -163,6 +170,7 @@ class Progress:
 
         def refresh() -> None:
             while not over.wait(REFRESH_SECONDS):
+                self._judge_ready()
                 with self._lock:
                     if not over.is_set():
                         self._display.state(self.current)
@@ -198,9 +206,21 @@ class Progress:
                 )
                 for digest, (trial, started) in self._running.items()
             ),
-            claims_ready=sum(not trials & self._waiting.keys() for trials in self._claims),
+            claims_ready=len(self._ready),
             claims=len(self._claims),
+            so_far=self._judged[1],
         )
+
+    @property
+    def _ready(self) -> list[int]:
+        return [number for number, trials in enumerate(self._claims) if not trials & self._waiting.keys()]
+
+    def _judge_ready(self) -> None:
+        """Judge claims that have become ready, in the thread that refreshes: no trial waits for it."""
+        with self._lock:
+            ready = self._ready
+        if ready != self._judged[0]:
+            self._judged = ready, self._judge(ready)
 
     def trial_started(self, trial: Trial) -> None:
         """A trial begins."""

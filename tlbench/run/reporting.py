@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench import __version__
@@ -51,5 +52,6 @@ def make_report(
             arms=arms,
             repeat=repeat,
             comparison=comparison,
+            commit=baselines.commit_of(Path.cwd()),
         )
     )

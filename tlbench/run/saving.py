@@ -37,6 +37,7 @@ class Saving:
     Attributes:
         outcome: `"passed"`, `"failed"` or `"not measured"`, of the comparison; passed where there was none.
         lines: Lines that tell a user about both.
+        warnings: Sentences on a baseline that is missing, cannot be read or is of another machine.
         comparison: The comparison; None where there was none.
         drifted: Whether the run fails by a drift.
         saved: File of the saved run; None where nothing was saved.
@@ -45,6 +46,7 @@ class Saving:
 
     outcome: str = "passed"
     lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     comparison: ComparisonRecord | None = None
     drifted: bool = False
     saved: Path | None = None
@@ -126,9 +128,8 @@ def _compare(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
         folder = options.saved_runs.pull()
         found = baselines.find(named, folder, machine)
         if found is None:
-            saving.lines.append(
-                f"Warning: nothing to compare with: no saved run {named!r} in {folder}; save one with "
-                f"--tlbench-save {named}."
+            saving.warnings.append(
+                f"nothing to compare with: no saved run {named!r} in {folder}; save one with --tlbench-save {named}."
             )
             return
         comparison = compare(baselines.load(found.path), run)
@@ -136,10 +137,10 @@ def _compare(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
             comparison = replace(comparison, drifts=tuple(drift_alarms([*_since_reference(found.path), run])))
         record = comparison_record(comparison, options.compare_fail)
     except StoreError as error:
-        saving.lines.append(f"Warning: nothing to compare with: {error}")
+        saving.warnings.append(f"nothing to compare with: {error}")
         return
     if found.other_machine:
-        saving.lines.append(f"Warning: {found.path} is of another machine than this one, {machine}.")
+        saving.warnings.append(f"{found.path} is of another machine than this one, {machine}.")
     saving.lines.append(describe(record))
     saving.comparison, saving.outcome, saving.drifted = record, record.outcome, bool(comparison.drifts)
 

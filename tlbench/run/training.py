@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 
 from dataclasses import replace
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.declare.evaluations import trials_of
-from tlbench.errors import ConfigurationError
+from tlbench.errors import ConfigurationError, StoreError
+from tlbench.judge.judging import looks, outcomes_so_far
 from tlbench.run.progress import Progress, StatusDisplay, Stopwatch
 from tlbench.store.store import Store
 from tlbench.train.executors.inline import Inline
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
     from tlbench.declare.claims import Claim
     from tlbench.declare.evaluations import Work
     from tlbench.declare.trials import Trial
+    from tlbench.judge.decisions import Outcome
     from tlbench.machine.environment import Environment
     from tlbench.run.assembly import Assembly
     from tlbench.run.gathered import Labels
     from tlbench.run.progress import Display
     from tlbench.run.status import StatusFile
+    from tlbench.scores.listed import Scored
     from tlbench.store.results import Result
     from tlbench.train.runner import Executor
     from tlbench.train.worker import Listener, Trainer
@@ -81,8 +85,38 @@ def make_stopwatch(
         assembly.graph,
         assembly.options.processes,
         [frozenset(trial.digest for trial in claim.trials(seeds)) for claim in claims],
+        partial(outcomes, assembly, claims, {}),
     )
     return Stopwatch(progress, status)
+
+
+def outcomes(
+    assembly: Assembly, claims: Sequence[Claim], known: dict[str, Scored], ready: Sequence[int]
+) -> dict[Outcome, int]:
+    """Count the outcomes of claims so far, see `outcomes_so_far`.
+
+    Args:
+        assembly: Parts of the run.
+        claims: Claims of the run.
+        known: Results that were read before, by digest; those that are read now are added.
+        ready: Numbers of the claims whose trials are stored. A claim whose evaluations are not stored yet, or whose
+            results are damaged, waits all the same.
+    """
+    seeds, store = assembly.study.seeds, assembly.store
+
+    def result(work: Work) -> Scored:
+        if work.digest not in known:
+            known[work.digest] = getattr(loaded := store.load(work), "summary", loaded)
+        return known[work.digest]
+
+    stored = []
+    for number in ready:
+        with contextlib.suppress(StoreError):
+            for work in claims[number].work(seeds):
+                result(work)
+            stored.append(number)
+    at_looks = looks(assembly.options.seeds, assembly.options.max_seeds)
+    return outcomes_so_far(claims, stored, result, at_looks)
 
 
 def repeat(assembly: Assembly, trial: Trial, stopwatch: Stopwatch, warn: Callable[[str], None]) -> Result:

@@ -20,8 +20,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# How a value is shown: 0.5 as 50.0 %, its differences in points; 0.5 nats; or 0.5.
-Unit = Literal["percent", "nats", "number"]
+# How a value is shown: a share of 0.5 as 50.0 %, a difference of shares of 0.5 as 50.0 points, 0.5 nats, or 0.5.
+Unit = Literal["percent", "points", "nats", "number"]
+
+# Units of shares and their differences, which are stored as hundredths of what is shown.
+HUNDREDTHS: frozenset[Unit] = frozenset({"percent", "points"})
+
+# Units of values as CSV files hold them, which are not scaled: 0.5 of a share is 50 %.
+STORED_UNITS: dict[Unit, str] = {
+    "percent": "share, 0 to 1",
+    "points": "difference of shares, 0.01 is a point",
+    "nats": "nats",
+    "number": "number",
+}
 
 
 class Predictions(Protocol):

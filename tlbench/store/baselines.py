@@ -102,6 +102,10 @@ class Commit:
     revision: str
     changed: bool
 
+    def __str__(self) -> str:
+        """The revision, and a remark where files differed from it."""
+        return f"{self.revision}{' with changes' if self.changed else ''}"
+
 
 @dataclass(frozen=True)
 class SavedRun:

@@ -18,10 +18,11 @@ from tlbench.hosts.commands.shared import (
 )
 from tlbench.judge.comparison import compare
 from tlbench.judge.power import POWER, noises
-from tlbench.judge.wording import shown_with_unit
+from tlbench.judge.wording import shown_p, shown_with_unit
 from tlbench.report import comparisons
 from tlbench.report.formats import told_metrics
 from tlbench.report.gathering import comparison_record
+from tlbench.scores.listed import HUNDREDTHS
 from tlbench.store import baselines, places
 
 
@@ -111,7 +112,7 @@ def power_command(
         raise ConfigurationError(msg)
     rows = []
     for noise in found:
-        scale = 100 if noise.unit == "percent" else 1000
+        scale = 100 if noise.unit in HUNDREDTHS else 1000
         needed = [noise.seeds_for(effect / scale, power) for effect in effects]
         rows.append(
             (
@@ -173,9 +174,7 @@ def show_command(run: str, store: Path, baselines_place: str | None) -> None:
         "run": f"{saved.name}, {saved.created}",
         **saved.header,
         "machine": f"{around.processor}, {around.cores} cores, {', '.join(around.gpus) or 'no GPU'}",
-        "commit": f"{saved.commit.revision}{' with changes' if saved.commit.changed else ''}"
-        if saved.commit
-        else "none",
+        "commit": str(saved.commit or "none"),
     }
     click.echo(tabulate(list(facts.items()), tablefmt="plain"))
     claims = [
@@ -183,7 +182,7 @@ def show_command(run: str, store: Path, baselines_place: str | None) -> None:
             claim.name,
             claim.outcome,
             _mean(list(claim.differences.values()), claim.unit),
-            _number(claim.adjusted_p),
+            _p(claim.adjusted_p),
         )
         for claim in saved.claims
     ]
@@ -204,8 +203,8 @@ def _mean(values: list[float], unit: Unit) -> str:
     return shown_with_unit(sum(values) / len(values), unit) if values else ""
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def _p(value: float | None) -> str:
+    return "" if value is None else shown_p(value)
 
 
 COMMANDS = (compare_command, power_command, list_command, show_command)

@@ -1,4 +1,4 @@
-"""A score of several arms, a bar for each."""
+"""A score of several arms, a bar from the lowest to the highest seed for each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """A score of several arms, a bar for each.
+    """A score of several arms, for each a bar from the lowest to the highest seed and the mean with its interval.
+
+    Bars that began at 0 would hide differences of a few points; the axis is fitted to the values instead.
 
     Attributes:
         name: For instance `"Frozen flows"`.
@@ -133,9 +135,9 @@ class DrawnBars:
     @property
     def caption(self) -> str:
         """The meaning of the marks."""
-        text = f"{marks.MEANING}."
+        text = f"Bars span the seeds. {marks.MEANING}. The axis does not begin at 0."
         if any(bar.cell.published_number is not None for bar in self.bars):
-            text += f" Diamonds are what the {self.published_by} printed."
+            text += f" Hollow diamonds are what the {self.published_by} printed."
         return text
 
     def text(self) -> str:
@@ -152,14 +154,15 @@ class DrawnBars:
         axes = canvas.subplots()
         scale = marks.scale(self.unit)
         for position, bar in enumerate(self.bars):
-            if bar.cell.mean is not None:
-                axes.bar([position], [scale * bar.cell.mean], width=0.6, color="C0", alpha=0.3, edgecolor="C0")
-            marks.seeds(axes, position - 0.15, bar.cell, self.unit, "C0")
-            marks.mean(axes, position + 0.12, bar.cell, self.unit, "C0", "o")
+            if len(bar.cell.numbers) > 1:
+                low, high = (scale * end(bar.cell.numbers) for end in (min, max))
+                axes.bar([position], [high - low], width=0.6, bottom=low, color="C0", alpha=0.25, linewidth=0)
+            marks.seeds(axes, position - 0.13, bar.cell, self.unit, "C0")
+            marks.mean(axes, position + 0.14, bar.cell, self.unit, "C0", "o")
             if (printed := bar.cell.published_number) is not None:
                 first = not any(other.cell.published_number is not None for other in self.bars[:position])
                 named = marks.label(self.published_by) if first else None
-                axes.plot([position + 0.36], [scale * printed], "D", color="C1", markersize=9, label=named)
+                marks.published(axes, position + 0.38, scale * printed, named)
         if len(self.bars) > MOST_LEVEL:
             names = [marks.label(bar.label, marks.AT_TICK) for bar in self.bars]
             axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
@@ -167,6 +170,9 @@ class DrawnBars:
             names = [marks.label(bar.label, LEVEL_CHARACTERS // len(self.bars)) for bar in self.bars]
             axes.set_xticks(range(len(names)), names)
         axes.grid(visible=False, axis="x")
+        axes.use_sticky_edges = False
+        axes.margins(y=0.1)
+        axes.set_xlim(-0.6, max(len(self.bars), 1) - 0.4)
         axes.set(xlabel=marks.label(self.x_label, marks.BESIDE_X), ylabel=marks.axis_label(self.y_label, self.unit))
         if not any(bar.cell.numbers for bar in self.bars):
             marks.nothing(axes)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 BINS = 10
 
+# Fewer images have a share right whose standard error is up to 16 points (half of 1/sqrt(10)): one image alone would
+# put a bin at 0 or 100 %.
+LEAST_IMAGES = 10
+
 # Seeds whose errors the legend has room for, beside so many characters of the name.
 MOST_LISTED, NAMED = 3, 32
 
@@ -117,12 +121,18 @@ class DrawnCalibration:
     series: tuple[CalibrationSeries, ...]
 
     @property
+    def height_inches(self) -> float:
+        """Room for the shares, and for the numbers of images below."""
+        return 5.6
+
+    @property
     def caption(self) -> str:
-        """The meaning of the marks and the line."""
+        """The meaning of the marks, the line and the bars."""
         return (
-            f"Test images of all seeds in {BINS} bins of equal width by the probability of their predicted class; "
-            "larger marks hold more images. On the diagonal probabilities are what they say. ECE: expected calibration "
-            "error (Guo et al. 2017), mean over seeds."
+            f"Test images of all seeds in {BINS} bins of equal width by the probability of their predicted class. On "
+            "the dotted diagonal probabilities are what they say. Below, the number of images in each bin; a bin of "
+            f"fewer than {LEAST_IMAGES} images has a bar, but no mark above. ECE: expected calibration error (Guo et "
+            "al. 2017), mean over seeds."
         )
 
     def text(self) -> str:
@@ -154,33 +164,43 @@ class DrawnCalibration:
                 }
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
-        """Draw all arms on one pair of axes."""
-        axes = canvas.subplots()
+        """Draw all arms on one pair of axes, and the number of images in each bin below."""
+        axes, counts = canvas.subplots(2, height_ratios=(3, 1), sharex=True)
         axes.plot([0, 100], [0, 100], color="#8a8a8a", linestyle=":", linewidth=1.5)
-        for number, series in enumerate(self.series):
-            if not series.bins:
-                continue
-            confidence = [100 * each.confidence for each in series.bins]
-            accuracy = [100 * each.accuracy for each in series.bins]
-            images = np.array([each.images for each in series.bins])
-            style = ("-", "--", "-.", ":")[number % 4]
-            axes.plot(confidence, accuracy, style, color=f"C{number % 6}", linewidth=1.5)
-            axes.scatter(
-                confidence,
-                accuracy,
-                s=20 + 160 * images / images.max(),
-                color=f"C{number % 6}",
-                marker="osD^vP"[number % 6],
-                alpha=0.8,
+        shown = [series for series in self.series if series.bins]
+        for number, series in enumerate(shown):
+            colour, style = f"C{number % 6}", ("-", "--", "-.", ":")[number % 4]
+            drawn = [each for each in series.bins if each.images >= LEAST_IMAGES]
+            axes.plot(
+                [100 * each.confidence for each in drawn],
+                [100 * each.accuracy for each in drawn],
+                f"{'osD^vP'[number % 6]}{style}",
+                color=colour,
+                linewidth=1.5,
+                markersize=7,
                 label=_legend(series),
             )
-        axes.set(xlabel="confidence (%)", ylabel="share right (%)", xlim=(0, 102), ylim=(0, 102))
-        if any(series.bins for series in self.series):
-            legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
-            for handle in legend.legend_handles:
-                handle.set_sizes([60])  # type: ignore[union-attr]
+            # Side by side within the bin, of which they leave a tenth on either side.
+            width = 80 / BINS / len(shown)
+            left = [100 / BINS * (_number(each) + 0.1) + width * number for each in series.bins]
+            counts.bar(left, [each.images for each in series.bins], width, align="edge", color=colour)
+        axes.set(ylabel="share right (%)", xlim=(0, 102), ylim=(0, 102))
+        counts.set(xlabel="confidence (%)", ylabel="images")
+        if shown:
+            counts.set_yscale("log")
+            counts.set_ylim(bottom=0.5)
+            counts.minorticks_off()
+            most = max(each.images for series in shown for each in series.bins)
+            ticks = [10**power for power in range(len(str(most)))]
+            counts.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)
         else:
             axes.text(0.5, 0.3, "no finished trials", ha="center", transform=axes.transAxes)
+
+
+def _number(each: Bin) -> int:
+    """The number of a bin, counted from 0; a bin holds its upper end, as `tlbench.scores.metrics.reliability` does."""
+    return min(max(int(np.ceil(each.confidence * BINS)) - 1, 0), BINS - 1)
 
 
 def _legend(series: CalibrationSeries) -> str:

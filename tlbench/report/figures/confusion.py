@@ -117,7 +117,7 @@ class DrawnConfusion:
         """The meaning of the shades, numbers and marks."""
         text = (
             "Left: share of a class's test images (%), summed over seeds, by what they are predicted as. Right: F1 of "
-            f"each class. {marks.MEANING}."
+            f"each class (%). {marks.MEANING}."
         )
         if any(cell.published_number is not None for cell in self.f1):
             text += f" Hollow diamonds are what the {self.published_by} printed."
@@ -128,7 +128,7 @@ class DrawnConfusion:
         lines = []
         for label, row, cell in zip(self.labels, self._shares, self.f1, strict=True):
             taken = [f"{other} {share:.0%}" for other, share in zip(self.labels, row, strict=True) if share >= 0.005]
-            f1_told = marks.told("F1", cell, "number", self.published_by)
+            f1_told = marks.told("F1", cell, "percent", self.published_by)
             lines.append(f"{label} is taken for {', '.join(taken) or '- (no finished trials)'}; {f1_told}")
         return "\n".join(lines)
 
@@ -144,25 +144,19 @@ class DrawnConfusion:
         positions = range(len(self.labels))
         self._draw_matrix(matrix)
         for position, cell in enumerate(self.f1):
-            numbers = list(cell.numbers)
+            numbers = [100 * number for number in cell.numbers]
             f1_axes.scatter(numbers, [position] * len(numbers), s=16, color="C0", alpha=0.65, zorder=3)
             if cell.mean is not None:
-                error = None if cell.half_width is None else [cell.half_width]
-                f1_axes.errorbar([cell.mean], [position], xerr=error, fmt="o", color="C0", markersize=7, capsize=4)
+                error = None if cell.half_width is None else [100 * cell.half_width]
+                f1_axes.errorbar(
+                    [100 * cell.mean], [position], xerr=error, fmt="o", color="C0", markersize=7, capsize=4
+                )
             if (printed := cell.published_number) is not None:
                 first = not any(other.published_number is not None for other in self.f1[:position])
-                f1_axes.plot(
-                    [printed],
-                    [position],
-                    "D",
-                    color="C1",
-                    markerfacecolor="none",
-                    markeredgewidth=1.8,
-                    markersize=8,
-                    label=marks.label(self.published_by, marks.AT_TICK) if first else None,
-                )
-        f1_axes.set(xlabel="F1", xlim=(-0.05, 1.05))
-        f1_axes.set_xticks((0, 0.5, 1))
+                named = marks.label(self.published_by, marks.AT_TICK) if first else None
+                marks.published(f1_axes, 100 * printed, position, named)
+        f1_axes.set(xlabel="F1 (%)", xlim=(-5, 105))
+        f1_axes.set_xticks((0, 50, 100))
         f1_axes.set_yticks(positions, [marks.label(name, marks.AT_TICK) for name in self.labels])
         if any(cell.published_number is not None for cell in self.f1):
             f1_axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, fontsize=12)

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 MOST_CLAIMS = 60
 
 # Labels of the axes of differences.
-AXES: dict[Unit, str] = {"percent": "difference (points)", "nats": "difference (nats)", "number": "difference"}
+AXES: dict[Unit, str] = {
+    "percent": "difference (points)",
+    "points": "difference (points)",
+    "nats": "difference (nats)",
+    "number": "difference",
+}
 
 # Told apart by colour and by shape.
 MARKS = {"supported": ("C2", "o"), "refuted": ("C1", "X"), "inconclusive": ("C0", "D")}
@@ -51,7 +56,7 @@ class Forest:
     @property
     def title(self) -> str:
         """Title of the figure."""
-        return "differences that the claims are about, with their intervals"
+        return "differences with the intervals that decide"
 
     @property
     def height_inches(self) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlbench.report import formats
 from tlbench.report.escaping import one_line
+from tlbench.scores.listed import HUNDREDTHS
 
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MEANING = "Dots are seeds, the mean has its 90 % interval over seeds (Student's 
 
 def scale(unit: Unit) -> float:
     """The factor by which a value is multiplied to be drawn."""
-    return 100.0 if unit == "percent" else 1.0
+    return 100.0 if unit in HUNDREDTHS else 1.0
 
 
 def label(name: str, most: int = IN_LEGEND) -> str:
@@ -54,7 +55,7 @@ def axis_label(name: str, unit: Unit, most: int = BESIDE_Y) -> str:
         unit: Unit of the quantity.
         most: Characters that there is room for.
     """
-    return f"{label(name, most)} (%)" if unit == "percent" else label(name, most)
+    return f"{label(name, most)}{formats.IN_HEADINGS[unit]}"
 
 
 def seeds(axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, spread: float = SPREAD) -> None:
@@ -99,6 +100,28 @@ def mean(
         capsize=5,
         linewidth=2,
         zorder=4,
+        label=label,
+    )
+
+
+def published(axes: Axes, x: float, y: float, label: str | None = None) -> None:
+    """A published value: hollow, as in every figure.
+
+    Args:
+        axes: Where to.
+        x: Place of the mark.
+        y: Place of the mark.
+        label: In the legend; None to leave it out.
+    """
+    axes.plot(
+        [x],
+        [y],
+        "D",
+        color="C1",
+        markerfacecolor="none",
+        markeredgewidth=1.8,
+        markersize=8,
+        linestyle="none",
         label=label,
     )
 

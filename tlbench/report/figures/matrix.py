@@ -172,8 +172,25 @@ class DrawnMatrix:
 
     @property
     def height_inches(self) -> float:
-        """Cells are square, and two matrices share the width."""
-        return 3.9
+        """Cells of matrices are square, and two matrices share the width; pairs in a list have a line each."""
+        return 1.0 + 0.5 * len(self._routes) if self._listed else 3.9
+
+    @property
+    def _routes(self) -> dict[tuple[str, str], None]:
+        return dict.fromkeys((pair.row, pair.column) for pair in self.pairs)
+
+    @property
+    def _headings(self) -> tuple[list[str], list[str]]:
+        # In one order, so that what is both stands on the diagonal.
+        names = dict.fromkeys([pair.column for pair in self.pairs] + [pair.row for pair in self.pairs])
+        rows = [name for name in names if any(pair.row == name for pair in self.pairs)]
+        return rows, [name for name in names if any(pair.column == name for pair in self.pairs)]
+
+    @property
+    def _listed(self) -> bool:
+        """True where pairs fill less than half of a matrix, which would be drawn mostly empty."""
+        rows, columns = self._headings
+        return 2 * len(self._routes) < len(rows) * len(columns)
 
     @property
     def panels(self) -> tuple[str, ...]:
@@ -193,12 +210,15 @@ class DrawnMatrix:
                 f" Triangles point up above zero and down below zero, by one-sided t tests; in each direction, the "
                 f"chance of any wrong triangle is at most {LEVEL:.0%} (Holm, {len(signs)} pairs): {counts}."
             )
+        rows, columns = self._headings
+        if not self._listed and len(self._routes) < len(rows) * len(columns):
+            text += " An empty cell is a pair that the study does not have."
         return f"{text[:1].upper()}{text[1:]}"
 
     def text(self) -> str:
         """Every pair in words."""
         return "\n".join(
-            marks.told(f"{pair.row} -> {pair.column}, {pair.panel}", pair.cell, "percent", self.published_by)
+            marks.told(f"{pair.row} -> {pair.column}, {pair.panel}", pair.cell, "points", self.published_by)
             + (f"; {pair.sign}" if pair.sign else "")
             for pair in self.pairs
         )
@@ -211,16 +231,16 @@ class DrawnMatrix:
             yield from marks.lines(self.name, pair.cell, **place, **judged)
 
     def draw(self, canvas: matplotlib.figure.Figure) -> None:
-        """Draw the matrices beside each other, on one scale of colours."""
+        """Draw the matrices beside each other, or a list of the few pairs there are, on one scale of colours."""
         import matplotlib as mpl
 
         largest = max((abs(pair.cell.mean or 0) for pair in self.pairs), default=0) * 100 or 1
         shades = mpl.cm.ScalarMappable(mpl.colors.Normalize(-largest, largest), "PuOr")
+        if self._listed and self.pairs:
+            self._draw_list(canvas.subplots(), shades)
+            return
         panels = canvas.subplots(1, len(self.panels) or 1, squeeze=False, sharey=True)[0]
-        # In one order, so that what is both stands on the diagonal.
-        names = dict.fromkeys([pair.column for pair in self.pairs] + [pair.row for pair in self.pairs])
-        rows = [name for name in names if any(pair.row == name for pair in self.pairs)]
-        columns = [name for name in names if any(pair.column == name for pair in self.pairs)]
+        rows, columns = self._headings
         for axes, panel in zip(panels, self.panels, strict=False):
             axes.set(title=marks.label(panel, marks.AT_TICK), xlabel=marks.label(self.column_label, marks.AT_TICK))
             axes.set_aspect("equal")
@@ -240,19 +260,34 @@ class DrawnMatrix:
         else:
             marks.nothing(panels[0])
 
+    def _draw_list(self, axes: Axes, shades: Any) -> None:
+        routes, panels = list(self._routes), list(self.panels)
+        for pair in self.pairs:
+            _draw_pair(axes, panels.index(pair.panel), routes.index((pair.row, pair.column)), pair, shades, "  ")
+        axes.set_xlim(-0.5, len(panels) - 0.5)
+        axes.set_ylim(len(routes) - 0.5, -0.5)
+        axes.set_xticks(range(len(panels)), [marks.label(name, marks.AT_TICK) for name in panels])
+        axes.xaxis.tick_top()
+        named = [" \N{RIGHTWARDS ARROW} ".join(marks.label(name, marks.AT_TICK) for name in route) for route in routes]
+        axes.set_yticks(range(len(routes)), named)
+        axes.tick_params(length=0)
+        axes.grid(visible=False)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.set_xlabel(f"{marks.label(self.value_label, marks.BESIDE_X)} (points)")
 
-def _draw_pair(axes: Axes, column: int, row: int, pair: DrawnPair, shades: Any) -> None:
+
+def _draw_pair(axes: Axes, column: int, row: int, pair: DrawnPair, shades: Any, between: str = "\n") -> None:
     from matplotlib.patches import Rectangle
 
     cell = pair.cell
     if cell.mean is None:
-        axes.text(column, row, formats.summary(cell, "percent"), ha="center", va="center", fontsize=11)
+        axes.text(column, row, formats.summary(cell, "points"), ha="center", va="center", fontsize=11)
         return
     colour = shades.to_rgba(100 * cell.mean)
     axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
-    lines = [f"{100 * cell.mean:+.1f}{MARKS.get(pair.sign, '')}"]
+    lines = [f"{formats.shown(cell.mean, 'points')}{MARKS.get(pair.sign, '')}"]
     if cell.half_width is not None:
         lines.append(f"±{100 * cell.half_width:.1f}")
     if cell.published_number is not None:
-        lines.append(f"({100 * cell.published_number:+.1f})")
-    axes.text(column, row, "\n".join(lines), ha="center", va="center", fontsize=12, color=marks.ink(colour))
+        lines.append(f"({formats.shown(cell.published_number, 'points')})")
+    axes.text(column, row, between.join(lines), ha="center", va="center", fontsize=12, color=marks.ink(colour))
