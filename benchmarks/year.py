@@ -211,7 +211,8 @@ def judge_command(report: Path, processes: int, quiet_years: int, drifting_years
         for source in SOURCES
         for noise in (QUIET if kind == "quiet" else REGIMES)
     ]
-    jobs = [(*row, seed) for row in rows for seed in range(counts[row[2]])]
+    # Quiet years take longest, and come last.
+    jobs = [(*row, seed) for row in sorted(rows, key=lambda row: row[2] == "quiet") for seed in range(counts[row[2]])]
     found: dict[tuple[str, str, str], list[Year]] = {row: [] for row in rows}
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         for job, year in zip(jobs, pool.map(_year, jobs, chunksize=4), strict=True):

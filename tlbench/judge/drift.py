@@ -174,38 +174,50 @@ def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[D
     ends = [REFERENCE_NIGHTS if each.accepted is None else min(REFERENCE_NIGHTS, each.accepted) for each in watched]
     references = np.array([max(int(differs[row, :end].sum()), 1) for row, end in enumerate(ends)])
     judged: dict[int, Drift] = {}
-    sizes = differs.sum(axis=1)
+    sizes, shares = differs.sum(axis=1), _unspent(differs)
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
         means = np.stack([courses[row] for row in rows])
-        found = zip(*strongest(means, references[rows], noises[rows], degrees[rows]), strict=True)
-        for row, (effect, error, below, above, window) in zip(map(int, rows), found, strict=True):
+        effects, errors, below, above, windows = strongest(means, references[rows], noises[rows], degrees[rows])
+        lengths = np.minimum(references[rows], np.maximum(size - windows, 1)).astype(int)
+        levels = np.cumsum(means, axis=1)[np.arange(len(rows)), lengths - 1] / lengths
+        columns = (rows, effects, errors, below, above, windows, lengths, levels, shares[rows], noises_of_seeds[rows])
+        for row, effect, error, low, high, window, length, mean, share, noise in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
             each = watched[row]
-            tests = 2 * LOOKS * quantities / _unspent(differs[row])
-            worse, better = (min(1.0, tests * float(p)) for p in (below, above)[:: each.sign])
-            reference = int(min(references[row], max(size - window, 1)))
+            tests = 2 * LOOKS * quantities / share
+            worse, better = (min(1.0, tests * p) for p in (low, high)[:: each.sign])
             judged[row] = Drift(
                 each.label,
                 each.metric,
                 each.unit,
                 "worse" if worse <= level else "better" if better <= level else "steady",
-                float(effect),
-                (float(effect - _HALF_WIDTH * error), float(effect + _HALF_WIDTH * error)),
-                float(noises_of_seeds[row]),
+                effect,
+                (effect - _HALF_WIDTH * error, effect + _HALF_WIDTH * error),
+                noise,
                 min(worse, better),
                 int(window),
-                reference,
+                length,
                 len(each.values),
                 int(size),
-                float(courses[row][:reference].mean()),
+                mean,
             )
     return [judged[row] for row in range(len(watched))]
 
 
-def _unspent(differs: NDArray[np.bool_]) -> int:
-    """Nights whose chance of an alarm the last distinct night has: its own, and those of equal nights before it."""
-    nights = np.flatnonzero(differs)
-    return int(nights[-1] - nights[-2]) if len(nights) > 1 else 1
+def _unspent(differs: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Nights whose chance of an alarm the last distinct night has: its own, and those of equal nights before it.
+
+    Args:
+        differs: Nights that differ from the night before, shape (m, nights).
+    """
+    nights = differs.shape[1]
+    last = nights - 1 - differs[:, ::-1].argmax(axis=1)
+    others = differs.copy()
+    others[np.arange(len(differs)), last] = False
+    before = nights - 1 - others[:, ::-1].argmax(axis=1)
+    return np.where(others.any(axis=1), last - before, 1)
 
 
 def seed_noises(accepted: NDArray[np.float64], least: Sequence[float]) -> NDArray[np.float64]:
@@ -257,19 +269,24 @@ def night_variances(
     Returns:
         Variances and their degrees of freedom, each of shape (quantities,). With one night: 0, and 1 degree.
     """
-    changes = [course[1:] - course[:-1] for course in courses]
-    if scales is not None:
-        changes = [_without_jumps(change, float(scale)) for change, scale in zip(changes, scales, strict=True)]
-    sizes = np.array([max(change.size + 1, 2) for change in changes], dtype=np.float64)
-    halves = np.array([float(change @ change) / (2 * change.size) if change.size else 0.0 for change in changes])
-    return moderate(halves, 2 * (sizes - 1) ** 2 / (3 * sizes - 4))
-
-
-def _without_jumps(changes: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    if not changes.size:
-        return changes
-    own = _FROM_MEDIAN * float(np.median(np.abs(changes)))
-    return changes[np.abs(changes) <= _JUMP * max(own, scale)]
+    halves = np.zeros(len(courses))
+    counts = np.zeros(len(courses))
+    lengths = np.array([len(course) for course in courses])
+    # Quantities of a series have as many nights, but for those of which fewer differ.
+    for length in np.unique(lengths[lengths > 1]):
+        rows = np.flatnonzero(lengths == length)
+        changes = np.diff(np.stack([courses[row] for row in rows.tolist()]), axis=1)
+        if scales is not None:
+            sizes = np.abs(changes)
+            own = _FROM_MEDIAN * np.median(sizes, axis=1)
+            jumps = sizes > _JUMP * np.maximum(own, np.asarray(scales, dtype=np.float64)[rows])[:, None]
+            changes[jumps] = 0
+            counts[rows] = length - 1 - jumps.sum(axis=1)
+        else:
+            counts[rows] = length - 1
+        halves[rows] = (changes**2).sum(axis=1) / (2 * np.maximum(counts[rows], 1))
+    counts = np.maximum(counts, 1)
+    return moderate(halves, 2 * counts**2 / (3 * counts - 1))
 
 
 def strongest(
