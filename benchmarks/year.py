@@ -1,19 +1,19 @@
 """Years of nights, drawn from stored real trials: false alarms of drift, and the delay until a drift is found.
 
-    python -m benchmarks.year judge docs/sensitivity.md     # ten minutes on two busy cores
+    python -m benchmarks.year judge docs/sensitivity.md     # TIME on two busy cores
     python -m benchmarks.year page FOLDER                   # saved runs and history.html of one such year
 
 The seeds are the same every night. A night repeats the stored scores of each seed, with a noise between nights on top:
-a share of the residual of a stored trial of the same arm, drawn at random. A share of 1 is the worst case: a night is
-as far from the next as one seed is from another. Each arm and each seed draws for itself; accuracy, macro-F1 and loss
-are those of the same drawn trial.
+the residual of a stored trial of the same arm, drawn at random. That is the worst case: a night is as far from the next
+as one seed is from another. Each arm and each seed draws for itself; accuracy, macro-F1 and loss are those of the same
+drawn trial.
 
-A CPU repeats itself to the last bit until a version changes. It then draws once, and repeats that.
+A CPU repeats itself to the last bit until a version changes. It then draws once, and repeats that. A drift on such a
+machine either moves the scores of equal nights, with nothing recorded that changes, or it comes with the versions.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 
@@ -27,14 +27,29 @@ from unittest import mock
 import click
 import numpy as np
 
+from scipy.stats import binomtest
 from tabulate import tabulate
 
+from benchmarks.drawn_nights import (
+    ALARMING,
+    CLAIMS,
+    DAYS_OF_MONTH,
+    DELAY,
+    DRIFT_NIGHTS,
+    LATEST_START,
+    SOURCES,
+    Stored,
+    draws_of_nights,
+    drift,
+    most_power,
+    watched,
+)
 from tlbench import Summary
 from tlbench.judge import drift as judge
-from tlbench.judge.arm_changes import ALL_ARMS
-from tlbench.judge.drift import NIGHTS, REFERENCE_NIGHTS, Watched, drifts
+from tlbench.judge.drift import NIGHTS, REFERENCE_NIGHTS, drifts
+from tlbench.judge.repeats import first_unequal
 from tlbench.machine.environment import Environment, Surroundings
-from tlbench.scores.listed import ACCURACY, METRICS
+from tlbench.scores.listed import ACCURACY
 from tlbench.store import baselines
 from tlbench.store.baselines import SavedArm, SavedClaim
 
@@ -43,143 +58,86 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-ALARMING = [metric for metric in METRICS if metric.alarms]
-
-SOURCES = {"real images": Path("docs/real-images/results.json"), "pocket": Path("docs/pocket/results.json")}
-
-# Share of the noise between seeds, and whether a night draws its own or repeats the last until a version changes.
-NOISES = {"as between seeds": (1.0, False), "none, a new draw each month": (1.0, True)}
-
-# A drift of one standard deviation between seeds.
-DRIFT_NIGHTS, DELAY = 60, 14
-
-DAYS_OF_MONTH = 30
-
-QUIET_YEARS, DRIFTING_YEARS = 60, 40
-
-BEGIN, END = "<!-- counted by benchmarks/year.py -->", "<!-- end of the years -->"
-
-# Claims about accuracy, as differences of two arms.
-CLAIMS = {
-    "transferred beats random, rate 0.01": ("transferred weights, rate 0.01", "random weights, rate 0.01"),
-    "transferred beats random, rate 0.001": ("transferred weights, rate 0.001", "random weights, rate 0.001"),
-    "transferred beats random, rate 0.0001": ("transferred weights, rate 0.0001", "random weights, rate 0.0001"),
-    "none beats all": ("transferred weights, rate 0.001", "frozen all"),
-    "entry beats entry+middle": ("frozen entry", "frozen entry+middle"),
-}
-
-
 @dataclass(frozen=True)
-class Stored:
-    """Scores of stored trials.
+class Regime:
+    """The noise between nights of a machine.
 
     Attributes:
-        arms: Labels of the arms.
-        scores: Scores, shape (arms, seeds, metrics).
+        repeats: Whether nights repeat each other until a version changes.
+        with_versions: Whether a drift shows only in new draws.
+        seeds: Number of seeds; as many as are stored unless given.
     """
 
-    arms: tuple[str, ...]
-    scores: np.ndarray
-
-    @classmethod
-    def read(cls, path: Path) -> Stored:
-        """Read the trials of a `results.json`."""
-        arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
-        scores = [[[trial["scores"][m.key] for m in ALARMING] for trial in arm["trials"]] for arm in arms]
-        return cls(tuple(arm["labels"][0] for arm in arms), np.array(scores))
-
-    @property
-    def noise(self) -> np.ndarray:
-        """Standard deviation between seeds, at least a metric's least margin, shape (arms, metrics)."""
-        return np.maximum(self.scores.std(axis=1, ddof=1), [metric.least_margin for metric in ALARMING])
-
-    def nights(self, generator: np.random.Generator, share: float, *, repeats: bool, nights: int) -> np.ndarray:
-        """Scores of quiet nights, shape (nights, arms, seeds, metrics).
-
-        Args:
-            generator: Source of the draws.
-            share: Share of the noise between seeds that a night draws anew.
-            repeats: Whether nights repeat each other until a version changes.
-            nights: Number of nights.
-        """
-        arms, seeds, _ = self.scores.shape
-        # Residuals of few trials are too small by what their mean takes of them.
-        residuals = (self.scores - self.scores.mean(axis=1, keepdims=True)) * np.sqrt(seeds / (seeds - 1))
-        draws = -(-nights // DAYS_OF_MONTH) if repeats else nights
-        drawn = generator.integers(0, seeds, (draws, arms, seeds))
-        noise = np.take_along_axis(residuals[None], drawn[..., None], axis=2)
-        if repeats:
-            # Versions change on days of their own, not on the first of a month.
-            changes = np.sort(generator.choice(np.arange(1, nights), draws - 1, replace=False))
-            noise = noise[np.searchsorted(changes, np.arange(nights), side="right")]
-        return self.scores + share * noise
+    repeats: bool = False
+    with_versions: bool = False
+    seeds: int | None = None
 
 
-def drift(stored: Stored, arms: np.ndarray, start: int, nights: int) -> np.ndarray:
-    """The change that a drift makes to the scores of some arms: worse by the noise between seeds, over `DRIFT_NIGHTS`.
+GPU, CPU, CPU_VERSIONS = (
+    "as between seeds",
+    "none, a new draw each month",
+    "none, a new draw each month that alone brings the drift",
+)
+MANY_SEEDS = 64
+REGIMES = {
+    GPU: Regime(),
+    CPU: Regime(repeats=True),
+    CPU_VERSIONS: Regime(repeats=True, with_versions=True),
+    f"{CPU_VERSIONS}, {MANY_SEEDS} seeds": Regime(repeats=True, with_versions=True, seeds=MANY_SEEDS),
+}
+QUIET = (GPU, CPU)
 
-    Args:
-        stored: Arms and their noise.
-        arms: Numbers of the arms that drift.
-        start: First night of the drift.
-        nights: Number of nights.
+QUIET_YEARS = DRIFTING_YEARS = 200
 
-    Returns:
-        Differences, shape (nights, arms, 1, metrics).
-    """
-    course = np.clip((np.arange(nights) - start) / DRIFT_NIGHTS, 0, 1)
-    size = stored.noise * [-1 if metric.higher_is_better else 1 for metric in ALARMING]
-    size[~np.isin(np.arange(len(stored.arms)), arms)] = 0
-    return course[:, None, None, None] * size[:, None, :]
-
-
-def watched(stored: Stored, values: np.ndarray) -> list[Watched]:
-    """The quantities of some nights, as `tlbench history` watches them.
-
-    Args:
-        stored: Names the arms.
-        values: Scores, shape (nights, arms, seeds, metrics).
-    """
-    found = [
-        Watched(label, metric.key, values[:, arm, :, number], metric.least_margin, sign, metric.unit)
-        for number, metric in enumerate(ALARMING)
-        for sign in [1 if metric.higher_is_better else -1]
-        for arm, label in enumerate(stored.arms)
-    ]
-    found += [
-        Watched(ALL_ARMS, metric.key, values[..., number].mean(axis=1), metric.least_margin, sign, metric.unit)
-        for number, metric in enumerate(ALARMING)
-        for sign in [1 if metric.higher_is_better else -1]
-    ]
-    accuracy = values[..., ALARMING.index(ACCURACY)]
-    found += [
-        Watched(name, "", accuracy[:, stored.arms.index(better)] - accuracy[:, stored.arms.index(worse)], 0.005)
-        for name, (better, worse) in CLAIMS.items()
-    ]
-    return found
+BEGIN, END = "<!-- counted by benchmarks/year.py -->", "<!-- end of the years -->"
 
 
 @dataclass(frozen=True)
 class Year:
     """A drawn year.
 
+    Delays are nights from the end of the drift to the first alarm after its start; None without an alarm. They are
+    negative where the drift was found before its end.
+
     Attributes:
-        alarms: Number of alarms: of runs of nights in which a quantity is said to drift.
-        delay: Nights from the end of the drift to the first alarm after its start; None without an alarm. Negative
-            where the drift was found before its end.
+        alarms: Number of alarms: of runs of nights in which a quantity is said to drift, and of arms whose scores have
+            changed while nothing recorded has.
+        delay: Delay of the first alarm of either kind.
+        by_scores: Delay of the first alarm for a drift.
     """
 
     alarms: int
     delay: int | None = None
+    by_scores: int | None = None
+
+
+def unexplained_nights(values: np.ndarray, draws: np.ndarray) -> list[int]:
+    """First night of each arm whose scores have changed while no version has, as `tlbench.judge.repeats` tells it.
+
+    Args:
+        values: Scores, shape (nights, arms, seeds, metrics).
+        draws: Number of the draw of each night; each has versions of its own where nights repeat each other.
+    """
+    equal = (values[1:] == values[:-1]).all(axis=(2, 3))
+    # A machine whose nights all differ has the same versions throughout.
+    same = draws[1:] == draws[:-1] if draws[-1] < len(draws) - 1 else np.ones(len(draws) - 1, dtype=bool)
+    found = [
+        first_unequal(bool(pair) if known else None for pair, known in zip(arm, same, strict=True)) for arm in equal.T
+    ]
+    return [pair[0] + 1 for pair in found if pair]
 
 
 def quiet_year(stored: Stored, noise: str, seed: int) -> Year:
     """A year in which nothing changes, but versions where a CPU repeats itself."""
     generator = np.random.default_rng([seed, 0])
-    share, repeats = NOISES[noise]
-    values = stored.nights(generator, share, repeats=repeats, nights=NIGHTS)
-    before, alarms = set(), 0
+    regime = REGIMES[noise]
+    draws = draws_of_nights(generator, NIGHTS, repeats=regime.repeats)
+    values = stored.nights(generator, draws, regime.seeds)
+    before, alarms = set(), len(unexplained_nights(values, draws))
     for night in range(2, NIGHTS + 1):
+        # A night that repeats the one before is judged as that one was.
+        if draws[night - 1] == draws[night - 2]:
+            continue
         drifting = {
             (d.label, d.metric, d.status) for d in drifts(watched(stored, values[:night])) if d.status != "steady"
         }
@@ -191,16 +149,20 @@ def quiet_year(stored: Stored, noise: str, seed: int) -> Year:
 def drifting_year(stored: Stored, noise: str, seed: int, *, one: bool) -> Year:
     """A year with a drift, of one arm or of all, that begins between the end of the reference and day 200."""
     generator = np.random.default_rng([seed, 1])
-    share, repeats = NOISES[noise]
-    start = int(generator.integers(REFERENCE_NIGHTS, 200))
-    last = start + DRIFT_NIGHTS + DELAY
-    values = stored.nights(generator, share, repeats=repeats, nights=last)
+    regime = REGIMES[noise]
+    start = int(generator.integers(REFERENCE_NIGHTS, LATEST_START))
+    end = start + DRIFT_NIGHTS
+    draws = draws_of_nights(generator, NIGHTS, repeats=regime.repeats)
     arms = generator.integers(0, len(stored.arms), 1) if one else np.arange(len(stored.arms))
-    values = values + drift(stored, arms, start, last)
-    for night in range(start + 1, last + 1):
+    values = stored.nights(generator, draws, regime.seeds)
+    values = values + drift(stored, arms, start, draws, with_versions=regime.with_versions)
+    told = [night - end for night in unexplained_nights(values, draws) if start <= night < end + DELAY]
+    for night in range(start + 1, end + DELAY + 1):
+        if regime.with_versions and night > start + 1 and draws[night - 1] == draws[night - 2]:
+            continue
         if any(found.status == "worse" for found in drifts(watched(stored, values[:night]))):
-            return Year(1, night - start - DRIFT_NIGHTS)
-    return Year(0)
+            return Year(1, min([night - end, *told]), night - end)
+    return Year(len(told), min(told, default=None))
 
 
 KINDS = ("quiet", "one arm", "all arms")
@@ -243,15 +205,21 @@ def judge_command(report: Path, processes: int, quiet_years: int, drifting_years
     # Small matrices: threads of a library would wait for each other.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     counts = {"quiet": quiet_years, "one arm": drifting_years, "all arms": drifting_years}
-    rows = [(source, noise, kind) for kind in KINDS for source in SOURCES for noise in NOISES]
-    jobs = [(*row, seed) for row in rows for seed in range(counts[row[2]])]
+    rows = [
+        (source, noise, kind)
+        for kind in KINDS
+        for source in SOURCES
+        for noise in (QUIET if kind == "quiet" else REGIMES)
+    ]
+    # Quiet years take longest, and come last.
+    jobs = [(*row, seed) for row in sorted(rows, key=lambda row: row[2] == "quiet") for seed in range(counts[row[2]])]
     found: dict[tuple[str, str, str], list[Year]] = {row: [] for row in rows}
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         for job, year in zip(jobs, pool.map(_year, jobs, chunksize=4), strict=True):
             found[job[:3]].append(year)
             if len(found[job[:3]]) == counts[job[2]]:
                 click.echo(f"{' / '.join(job[:3])}: {_told(found[job[:3]], job[2])}")
-    tables = [_quiet_table(found), _drift_table(found)]
+    tables = [_quiet_table(found), _drift_table(found), _bound_table()]
     before, _, rest = report.read_text(encoding="utf-8").partition(BEGIN)
     text = f"{before}{BEGIN}\n\n" + "\n\n".join(tables) + f"\n\n{END}{rest.partition(END)[2]}"
     report.write_text(text, encoding="utf-8")
@@ -263,12 +231,15 @@ def _told(years: list[Year], kind: str) -> tuple[str, ...]:
         none, one = (sum(count <= most for count in alarms) for most in (0, 1))
         return str(len(years)), _share(none, years), _share(one, years), str(max(alarms))
     delays = [year.delay for year in years if year.delay is not None]
-    spread = np.percentile(delays, [50, 95]) if delays else []
-    return str(len(years)), _share(len(delays), years), *(f"{value:+.0f}" for value in spread)
+    by_scores = sum(year.by_scores is not None for year in years)
+    spread = [f"{value:+.0f}" for value in np.percentile(delays, [50, 95])] if delays else ["", ""]
+    return str(len(years)), _share(len(delays), years), _share(by_scores, years), *spread
 
 
 def _share(count: int, years: list[Year]) -> str:
-    return f"{count} ({count / len(years):.1%})"
+    """A count of years, with the 95 % interval of its share (Clopper & Pearson 1934, Biometrika 26:404)."""
+    low, high = binomtest(count, len(years)).proportion_ci(method="exact")
+    return f"{count} ({100 * low:.1f} to {100 * high:.1f} %)"
 
 
 def _quiet_table(found: dict[tuple[str, str, str], list[Year]]) -> str:
@@ -286,11 +257,42 @@ def _quiet_table(found: dict[tuple[str, str, str], list[Year]]) -> str:
 
 def _drift_table(found: dict[tuple[str, str, str], list[Year]]) -> str:
     headings = (
-        "drift of", "trials", "noise between nights", "years", f"found within {DELAY} nights", "median delay",
+        "drift of",
+        "trials",
+        "noise between nights",
+        "years",
+        f"found within {DELAY} nights",
+        "by the scores alone",
+        "median delay",
         "95 % by",
-    )  # fmt: skip
+    )
     rows = [
         (kind, source, noise, *_told(years, kind)) for (source, noise, kind), years in found.items() if kind != "quiet"
+    ]
+    return tabulate(rows, headings, tablefmt="github", disable_numparse=True)
+
+
+BOUND_SEEDS, BOUND_YEARS = (4, 5, 8, 16, 32, MANY_SEEDS, np.inf), 20_000
+
+
+def _bound_table() -> str:
+    generator = np.random.default_rng(0)
+    starts = generator.integers(REFERENCE_NIGHTS, LATEST_START, BOUND_YEARS)
+    anew = generator.random((BOUND_YEARS, NIGHTS - 1)).argsort(axis=1)[:, : NIGHTS // DAYS_OF_MONTH] + 1
+    monthly = generator.integers(0, DAYS_OF_MONTH, (BOUND_YEARS, 1)) + np.arange(0, NIGHTS, DAYS_OF_MONTH)
+    rows = [
+        [
+            "any number" if np.isinf(seeds) else str(seeds),
+            *(
+                f"{most_power(Stored.read(path), seeds, changes, starts):.1%}"
+                for path in SOURCES.values()
+                for changes in (anew, monthly)
+            ),
+        ]
+        for seeds in BOUND_SEEDS
+    ]
+    headings = ["seeds"] + [
+        f"{source}, {days}" for source in SOURCES for days in ("days at random", f"every {DAYS_OF_MONTH} nights")
     ]
     return tabulate(rows, headings, tablefmt="github", disable_numparse=True)
 
@@ -298,17 +300,19 @@ def _drift_table(found: dict[tuple[str, str, str], list[Year]]) -> str:
 @main.command("page")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--source", type=click.Choice(list(SOURCES)), default="real images", show_default=True)
-@click.option("--noise", type=click.Choice(list(NOISES)), default="as between seeds", show_default=True)
+@click.option("--noise", type=click.Choice(list(REGIMES)), default=GPU, show_default=True)
 @click.option("--quiet", is_flag=True, help="Without a drift.")
 def page_command(folder: Path, source: str, noise: str, *, quiet: bool) -> None:
     """Save the runs of a year in FOLDER/baselines; a drift of one arm ends on its last night but `DELAY`."""
     stored = Stored.read(SOURCES[source])
     generator = np.random.default_rng(0)
-    share, repeats = NOISES[noise]
-    values = stored.nights(generator, share, repeats=repeats, nights=NIGHTS)
+    regime = REGIMES[noise]
+    draws = draws_of_nights(generator, NIGHTS, repeats=regime.repeats)
+    values = stored.nights(generator, draws, regime.seeds)
     if not quiet:
-        arm = stored.arms.index("frozen entry")
-        values = values + drift(stored, np.array([arm]), NIGHTS - DELAY - DRIFT_NIGHTS, NIGHTS)
+        arm = np.array([stored.arms.index("frozen entry")])
+        start = NIGHTS - DELAY - DRIFT_NIGHTS
+        values = values + drift(stored, arm, start, draws, with_versions=regime.with_versions)
     for night in range(NIGHTS):
         baselines.save(saved_night(stored, values[night], night, generator), folder / "baselines")
     click.echo(f"tlbench history nightly --store {folder}")

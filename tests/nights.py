@@ -43,7 +43,9 @@ def claim(name, differences, run, outcome="supported"):
     return SavedClaim(name, f"{name}.", 0.0, outcome, by_seed, None, None, None, measurements=measurements)
 
 
-def night(number, accuracies, *, claims=None, keras="3.15.1", name="nightly", trained_by=None, seconds=1.0):
+def night(
+    number, accuracies, *, claims=None, keras="3.15.1", name="nightly", trained_by=None, seconds=1.0, commit=None
+):
     """The saved run of a night.
 
     Args:
@@ -54,6 +56,7 @@ def night(number, accuracies, *, claims=None, keras="3.15.1", name="nightly", tr
         name: Name of the run.
         trained_by: Run that trained the trials; this one unless given.
         seconds: Time of an epoch.
+        commit: Commit of the project; one of the night's own unless given.
     """
     run = trained_by or f"run {number}"
     here = Environment("tensorflow", "2.21.0", keras, "cpu", "x86_64", "3.11.7")
@@ -61,7 +64,7 @@ def night(number, accuracies, *, claims=None, keras="3.15.1", name="nightly", tr
     created = (FIRST + timedelta(days=number)).isoformat(timespec="seconds")
     arms = tuple(arm(label, values, run, seconds=seconds) for label, values in accuracies.items())
     found = tuple(claim(named, values, run) for named, values in (claims or {}).items())
-    commit = Commit(f"{number:040x}", changed=False)
+    commit = commit or Commit(f"{number:040x}", changed=False)
     return SavedRun(name, created, "0.1.0", commit, {}, around, 2**30, None, arms, found, f"run {number}")
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from click.testing import CliRunner
+from scipy import stats
 
 from benchmarks import year
+from benchmarks.drawn_nights import most_power
+from tlbench.judge.drift import LEVEL
 from tlbench.judge.history import history
 from tlbench.store import baselines
 
@@ -34,26 +39,31 @@ def test_stored_trials_have_all_arms_and_seeds(source):
 
 
 def test_nights_are_as_far_from_each_other_as_seeds_are(stored, generator):
-    """With the whole share of the noise; half of it with a half."""
-    whole, half = (stored.nights(generator, share, repeats=False, nights=4000) for share in (1.0, 0.5))
+    """Around the stored scores; further seeds are drawn from the same trials."""
+    draws = year.draws_of_nights(generator, 4000, repeats=False)
+
+    nights, more = stored.nights(generator, draws), stored.nights(generator, draws, 9)
 
     expected = np.broadcast_to(stored.scores.std(axis=1, ddof=1)[:, None], (2, 4, 3))
-    assert pytest.approx(expected, rel=0.1) == whole.std(axis=0)
-    assert pytest.approx(expected / 2, rel=0.1) == half.std(axis=0)
-    assert pytest.approx(stored.scores, abs=0.005) == half.mean(axis=0)
+    assert pytest.approx(expected, rel=0.1) == nights.std(axis=0)
+    assert pytest.approx(stored.scores, abs=0.005) == nights.mean(axis=0)
+    assert (4000, 2, 9, 3) == more.shape
+    assert pytest.approx(stored.scores[:, 1], abs=0.005) == more[:, :, 5].mean(axis=0)
 
 
 def test_a_cpu_draws_anew_in_few_nights(stored, generator):
     """Twelve of a year; in between, nights are equal to the last digit."""
-    nights = stored.nights(generator, 1.0, repeats=True, nights=365)
+    draws = year.draws_of_nights(generator, 365, repeats=True)
+    nights = stored.nights(generator, draws)
 
     changed = [number for number in range(1, 365) if not np.array_equal(nights[number], nights[number - 1])]
-    assert 12 == len(changed)
+    assert 12 == len(changed) == draws[-1]
+    assert [number for number in range(1, 365) if draws[number] != draws[number - 1]] == changed
 
 
 def test_a_drift_makes_the_chosen_arms_worse_by_their_noise(stored):
     """From its first night to its last; the loss rises."""
-    change = year.drift(stored, np.array([1]), 10, 100)
+    change = year.drift(stored, np.array([1]), 10, np.arange(100), with_versions=False)
 
     assert 0 == np.abs(change[:, 0]).max() == np.abs(change[:11]).max()
     assert pytest.approx(stored.noise[1] * [-1, -1, 1]) == change[70, 1, 0]
@@ -61,19 +71,57 @@ def test_a_drift_makes_the_chosen_arms_worse_by_their_noise(stored):
     assert pytest.approx(change[70, 1, 0] / 2) == change[40, 1, 0]
 
 
+def test_a_drift_with_versions_shows_at_new_draws(stored):
+    """Each draw shows what is complete in its first night."""
+    draws = np.repeat(np.arange(3), (20, 30, 50))
+
+    change = year.drift(stored, np.array([1]), 10, draws, with_versions=True)
+
+    assert 0 == np.abs(change[:20]).max()
+    assert pytest.approx(stored.noise[1, 0] / 6) == -change[20, 1, 0, 0] == -change[49, 1, 0, 0]
+    assert pytest.approx(stored.noise[1, 0] * 2 / 3) == -change[50, 1, 0, 0] == -change[99, 1, 0, 0]
+
+
+def test_a_change_without_a_version_is_told(stored, generator):
+    """In the first night of a drift of equal nights, and never in quiet years."""
+    draws = np.repeat(np.arange(2), (30, 30))
+    quiet = stored.nights(generator, draws)
+    drifting = quiet + year.drift(stored, np.array([1]), 40, draws, with_versions=False)
+    noisy = stored.nights(generator, np.arange(60))
+
+    assert [41] == year.unexplained_nights(drifting, draws)
+    assert [] == year.unexplained_nights(quiet, draws) == year.unexplained_nights(noisy, np.arange(60))
+
+
+def test_no_test_finds_what_no_draw_shows(stored):
+    """Power is the level without a new draw, and rises with seeds; one whole draw has the power of a z test."""
+    alone = replace(stored, scores=np.random.default_rng(0).normal(size=(4000, 4, 3)))
+    starts = np.array([100])
+
+    none = most_power(stored, np.inf, np.array([[50, 174]]), starts)
+    early, whole = (most_power(alone, 4, np.array([[night]]), starts) for night in (130, 165))
+
+    assert pytest.approx(LEVEL) == none
+    assert pytest.approx(stats.norm.cdf(np.sqrt(4 * 3) - stats.norm.ppf(0.95)), abs=0.01) == whole
+    assert pytest.approx(stats.norm.cdf(np.sqrt(4 * 3) / 2 - stats.norm.ppf(0.95)), abs=0.01) == early
+
+
 def test_a_drift_is_found_and_a_quiet_start_is_not(monkeypatch):
     """In one year of each kind."""
     stored = year.Stored.read(year.SOURCES["real images"])
     monkeypatch.setattr(year, "NIGHTS", 30)
 
-    assert 0 == year.quiet_year(stored, "as between seeds", 0).alarms
-    assert year.DELAY >= year.drifting_year(stored, "as between seeds", 0, one=False).delay
+    assert 0 == year.quiet_year(stored, year.GPU, 0).alarms == year.quiet_year(stored, year.CPU, 0).alarms
+    monkeypatch.undo()
+    found = year.drifting_year(stored, year.GPU, 0, one=False)
+    assert year.DELAY >= found.delay == found.by_scores
+    assert -year.DRIFT_NIGHTS + 2 >= year.drifting_year(stored, year.CPU, 0, one=True).delay
 
 
 def test_saved_nights_are_followed_as_a_run_would_be(generator):
     """The quantities that the simulation watches are those that the history does."""
     stored = year.Stored.read(year.SOURCES["pocket"])
-    values = stored.nights(generator, 1.0, repeats=False, nights=4)
+    values = stored.nights(generator, np.arange(4))
     found = history([year.saved_night(stored, scores, night, generator) for night, scores in enumerate(values)], 0)
 
     ours = {(each.label, each.metric): each.values for each in year.watched(stored, values)}
@@ -97,8 +145,9 @@ def test_tables_are_written_between_their_markers(tmp_path, monkeypatch):
     assert text.startswith(f"before\n{year.BEGIN}\n\n| quiet nights")
     assert text.endswith(f"{year.END}\nbehind\n")
     assert "old" not in text
-    assert 4 == text.count("4 (100.0%)") // 2
-    assert 8 == text.count("2 (100.0%)")
+    assert 4 == text.count("4 (39.8 to 100.0 %)") // 2
+    assert 16 == text.count("2 (15.8 to 100.0 %)")
+    assert "any number" in text
 
 
 class Inline:

@@ -187,8 +187,39 @@ def test_a_run_fails_by_a_drift(project):
     result.stdout.fnmatch_lines(
         [
             "FAILED: drift from the accepted run: *(loss +* nats over * night*, p < 0.001)*",
-            "To accept the changes: pytest *--tlbench-save nightly",
-            "To measure drift from that run on: tlbench accept nightly",
-            "Not saved as 'nightly', since it failed the comparison.",
+            "Saved as *0041_nightly.json, marked as failed: *",
+            "To accept the changes: tlbench accept 0041 --baselines runs",
         ]
     )
+
+
+def test_scores_that_nothing_explains_fail_the_series(tmp_path):
+    """On a machine that repeats itself, until they are accepted."""
+    commit = baselines.Commit("c" * 40, changed=False)
+    for number in range(9):
+        accuracies = {"a": [0.8, 0.81 if number < 8 else 0.811]}
+        baselines.save(nights.night(number, accuracies, commit=commit), tmp_path / "baselines")
+
+    result = invoke("history", "--store", tmp_path)
+    accepted = invoke("accept", 9, "--store", tmp_path)
+    again = invoke("history", "--store", tmp_path)
+
+    assert (1, 0, 0) == (result.exit_code, accepted.exit_code, again.exit_code)
+    assert "Scores have changed while nothing recorded has: a in 0009_nightly of 2026-01-09" in result.output
+    assert f"To accept the change: tlbench accept 0009 --store {tmp_path}" in result.output
+
+
+def test_failed_nights_are_shown_and_no_reference(make_store):
+    """Not even the oldest of a series."""
+    store = make_store(nights=6)
+    paths = baselines.saved_runs(store / "baselines")
+    for path in (paths[0], paths[4]):
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"failed": True}), encoding="utf-8")
+
+    result = invoke("history", "--store", store)
+
+    assert 0 == result.exit_code, result.output
+    assert "the accepted run 0002_nightly of 2026-01-02" in result.output
+    text = (store / "history" / "history.html").read_text(encoding="utf-8")
+    assert 2 == text.count("<td>failed</td>")
+    assert "; 2 failed their comparison" in text

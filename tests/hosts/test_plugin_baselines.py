@@ -97,8 +97,8 @@ def test_another_environment_is_measured(project, monkeypatch):
     assert 0 == result.ret
 
 
-def test_a_regression_fails_the_run_and_is_not_saved(project):
-    """The command that accepts it is printed; verdicts of the tests themselves may all be fine."""
+def test_a_regression_fails_the_run_until_it_is_accepted(project):
+    """It is saved and marked, and no baseline; verdicts of the tests themselves may all be fine."""
     project.runpytest("-k", "rates", "--tlbench-save", "good")
     (saved,) = project.path.glob(".tlbench/baselines/*/0001_good.json")
     content = json.loads(saved.read_text())
@@ -107,17 +107,45 @@ def test_a_regression_fails_the_run_and_is_not_saved(project):
             scores["scores"]["loss"] -= 5
     saved.write_text(json.dumps(content))
 
-    result = project.runpytest("-k", "rates", "--tlbench-fresh", "--tlbench-save", "good", "--tlbench-compare=good")
+    chosen = ("-k", "rates", "--tlbench-fresh", "--tlbench-save", "good", "--tlbench-compare=good")
+    result = project.runpytest(*chosen)
+    again = project.runpytest(*chosen)
 
     result.assert_outcomes(passed=1)
     assert pytest.ExitCode.TESTS_FAILED == result.ret
     result.stdout.fnmatch_lines(
         [
             "FAILED: accuracy, macro-F1 or loss has regressed: *",
-            "To accept the changes: pytest -k rates *--tlbench-save good",
-            "Not saved as 'good', since it failed the comparison.",
+            "Saved as *0002_good.json, marked as failed: no run is compared with it until it is accepted",
+            "To accept the changes: tlbench accept 0002",
         ]
     )
+    assert pytest.ExitCode.TESTS_FAILED == again.ret
+    again.stdout.fnmatch_lines(["To accept the changes: tlbench accept 0003"])
+    store = str(project.path / ".tlbench")
+    listed = CliRunner().invoke(main, ["list", "--store", store]).output.splitlines()
+    assert [False, True, True] == ["failed its comparison" in line for line in listed if "_good" in line]
+
+    accepted = CliRunner().invoke(main, ["accept", "0002", "--store", store])
+    assert 0 == accepted.exit_code, accepted.output
+    passed = project.runpytest(*chosen)
+    assert pytest.ExitCode.OK == passed.ret
+    passed.stdout.fnmatch_lines(["passed (*", "Saved as *0004_good.json"])
+
+
+def test_a_failed_run_that_is_not_saved_says_how_to_save_it(project):
+    """By the same command without the comparison."""
+    project.runpytest("-k", "rates", "--tlbench-save", "good")
+    (saved,) = project.path.glob(".tlbench/baselines/*/0001_good.json")
+    content = json.loads(saved.read_text())
+    for arm in content["arms"]:
+        for scores in arm["trials"].values():
+            scores["scores"]["loss"] -= 5
+    saved.write_text(json.dumps(content))
+
+    result = project.runpytest("-k", "rates", "--tlbench-fresh", "--tlbench-compare=good")
+
+    result.stdout.fnmatch_lines(["To accept the changes: pytest -k rates --tlbench-fresh --tlbench-save good"])
     assert [saved] == list(project.path.glob(".tlbench/baselines/*/*.json"))
 
 

@@ -70,6 +70,19 @@ def test_noise_is_half_the_mean_square_of_successive_differences():
     assert [pytest.approx(2 * 9 / 8), 1.0] == list(degrees)
 
 
+def test_a_jump_is_no_noise():
+    """Beyond four times what the nights' median difference and new draws of all seeds may be."""
+    course = np.array([0.0, 1.0, 0.0, 1.0, 21.0, 20.0, 21.0])
+
+    variances, degrees = night_variances([course], [1.0])
+    with_jump, _ = night_variances([course])
+    of_new_draws, _ = night_variances([course], [6.0])
+
+    assert [0.5] == list(variances)
+    assert [pytest.approx(2 * 25 / 14)] == list(degrees)
+    assert [pytest.approx((5 + 400) / 6 / 2)] == list(with_jump) == list(of_new_draws)
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_the_degrees_of_freedom_are_those_of_the_estimate(seed):
     """Twice the squared mean over the variance, of many estimates of ten nights each."""
@@ -99,12 +112,26 @@ def test_better_is_worse_the_other_way_round(values):
 
 @given(NIGHTS_OF_SEEDS)
 def test_repeated_nights_are_no_evidence(values):
-    """A CPU that repeats itself says the same thing every night."""
+    """A CPU that repeats itself says the same thing every night; half as many looks have twice the chance each."""
     values = values[: REFERENCE_NIGHTS // 2]
     (once,), (twice,) = drifts([watched(values)]), drifts([watched(np.repeat(values, 2, axis=0))])
 
-    assert (once.p, once.distinct, once.effect) == (twice.p, twice.distinct, twice.effect)
+    assert (once.distinct, once.effect, once.interval) == (twice.distinct, twice.effect, twice.interval)
+    assert once.p / 2 - 1e-12 <= twice.p <= once.p
     assert 2 * once.nights == twice.nights
+
+
+def test_a_draw_has_the_chance_of_the_equal_nights_before_it():
+    """All looks of a year together have no more than the year's chance, however its nights repeat each other."""
+    draws = quiet(np.random.default_rng(0), 20)
+    draws[19] -= 0.07
+    values = np.repeat(draws, [1] * 18 + [10, 5], axis=0)
+    alone = drifts([watched(draws)])[0]
+
+    found = [drifts([watched(values[:nights])])[0] for nights in (29, 33)]
+
+    assert [pytest.approx(alone.p / 10)] * 2 == [drift.p for drift in found]
+    assert alone.p < 1
 
 
 def test_a_cpu_that_repeats_itself_does_not_drift():
@@ -135,6 +162,31 @@ def test_a_drift_of_the_noise_between_seeds_is_found(sign, status):
     assert status == found[7].status
     assert pytest.approx(-0.02, abs=0.008) == found[7].effect
     assert found[7].interval[0] < -0.02 < found[7].interval[1]
+
+
+def test_a_drift_is_found_in_spite_of_an_early_jump():
+    """One night far off would else count as noise all year: the same drift without it is found as well."""
+    generator = np.random.default_rng(0)
+    values = np.stack([quiet(generator, 114) for _ in range(60)])
+    values[7] -= 0.02 * np.clip((np.arange(114) - 40) / 60, 0, 1)[:, None]
+    jumped = values.copy()
+    jumped[7, 5] += 0.3
+
+    found = [drifts([watched(each) for each in several])[7] for several in (values, jumped)]
+
+    assert ["worse", "worse"] == [drift.status for drift in found]
+
+
+def test_a_night_that_failed_its_comparison_is_no_reference():
+    """Nor is any after it: what the nights are held against does not become worse with them."""
+    generator = np.random.default_rng(0)
+    values = quiet(generator, 40)
+    values[8:] -= 0.03
+
+    without, found = (drifts([watched(values, accepted=accepted)])[0] for accepted in (None, 8))
+
+    assert (8, pytest.approx(values[:8].mean())) == (found.reference, found.level)
+    assert found.p < without.p
 
 
 def test_a_drift_on_a_cpu_that_repeats_itself_is_found():

@@ -11,11 +11,11 @@ import pytest
 
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.store import baselines, places
+from tlbench.store.baselines import ACCEPTED, accepted_runs
 from tlbench.store.git_branch import GitBranch
 from tlbench.store.object_storage import ObjectStorage
 from tlbench.store.places import Place, place
 from tlbench.store.remotes import TakenError
-from tlbench.store.series import ACCEPTED, accepted_runs
 
 
 MACHINE = "linux-x86-64_a-cpu_2cores"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.store import baselines, series
-from tlbench.store.series import Policy, accept, accepted_runs, date_of, machines, reference
+from tlbench.store.baselines import ACCEPTED, accepted_runs
+from tlbench.store.series import Policy, accept, date_of, machines, reference
 
 
 MACHINE = "linux-x86-64_a-cpu_2cores"
@@ -65,10 +66,33 @@ def test_the_oldest_run_is_the_reference_until_one_is_accepted(folder):
     assert 4 == len(baselines.saved_runs(folder))
 
 
+def test_a_failed_run_is_no_reference_until_it_is_accepted(tmp_path):
+    """The oldest other run is; with failed runs alone, the oldest of them."""
+    for number, failed in enumerate((True, False, True)):
+        baselines.save(replace(nights.night(number, {"a": [0.8, 0.81]}), failed=failed), tmp_path)
+    paths = series.series(tmp_path, MACHINE, "nightly")
+
+    assert (1, 0) == (reference(paths), reference(paths[:1]))
+    accept(paths[2])
+    assert 2 == reference(paths)
+
+
+def test_a_failed_run_is_no_baseline_until_it_is_accepted(tmp_path):
+    """A number names it all the same."""
+    for number, failed in enumerate((False, True, True)):
+        baselines.save(replace(nights.night(number, {"a": [0.8, 0.81]}), failed=failed), tmp_path)
+    paths = series.series(tmp_path, MACHINE, "nightly")
+
+    assert paths[0] == baselines.find("nightly", tmp_path, MACHINE).path
+    assert paths[2] == baselines.find("3", tmp_path, MACHINE).path
+    accept(paths[1])
+    assert paths[1] == baselines.find("nightly", tmp_path, MACHINE).path
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"accepted": 1}'])
 def test_a_damaged_note_of_accepted_runs_says_what_to_do(folder, text):
     """It is never taken for an empty one."""
-    (folder / MACHINE / series.ACCEPTED).write_text(text, encoding="utf-8")
+    (folder / MACHINE / ACCEPTED).write_text(text, encoding="utf-8")
 
     with pytest.raises(StoreError, match="delete it, and accept a run with `tlbench accept`"):
         accepted_runs(folder / MACHINE)

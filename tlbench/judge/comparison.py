@@ -25,15 +25,15 @@ from tlbench.judge.arm_changes import (
 from tlbench.judge.changes import ArmChange
 from tlbench.judge.claim_changes import claim_changes
 from tlbench.judge.ratios import STEP_TIME, ratios_of
+from tlbench.judge.versions import differing_versions
 from tlbench.scores.listed import ACCURACY, METRICS
 from tlbench.store import fingerprints
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tlbench.judge.changes import ClaimChange, Ratio
     from tlbench.judge.drift import Drift
+    from tlbench.judge.repeats import Unexplained
     from tlbench.store.baselines import SavedArm, SavedRun
     from tlbench.store.fingerprints import Agreement
 
@@ -62,8 +62,8 @@ class FailOn:
     Attributes:
         accuracy: Arms that have regressed, by accuracy, macro-F1 or loss.
         claims: Verdicts that have changed.
-        drift: Arms and claims that have become worse over the saved runs of the baseline's name; see
-            `tlbench.judge.drift`.
+        drift: Arms and claims that have become worse over the saved runs of the baseline's name, and scores that have
+            changed while nothing recorded has; see `tlbench.judge.drift` and `tlbench.judge.repeats`.
         fingerprint: Numerics that differ.
         measured: Arms, claims and, where speed is asked for, times that were not measured.
         speed: Steps that take more than so many times as long, by the whole interval; None for any speed.
@@ -126,6 +126,7 @@ class Comparison:
         numerics: Agreement of the fingerprints, or the reason why they cannot be compared; None where a run has none.
         accuracies: Arm, seed, old and new accuracy of each trial that both runs finished, each by itself.
         drifts: Arms and claims that have become worse over a series of runs; empty where no series was judged.
+        unexplained: Night of the series whose scores have changed while nothing recorded has; None where there is none.
     """
 
     old: SavedRun
@@ -138,6 +139,7 @@ class Comparison:
     numerics: Agreement | str | None
     accuracies: tuple[tuple[str, int, float, float], ...]
     drifts: tuple[Drift, ...] = ()
+    unexplained: Unexplained | None = None
 
     @cached_property
     def step_time(self) -> Ratio | None:
@@ -157,6 +159,8 @@ class Comparison:
             # The clearest of each label comes first.
             named = {drift.label: str(drift) for drift in reversed(self.drifts)}
             reasons.append(f"drift from the accepted run: {', '.join(reversed(named.values()))}")
+        if fail_on.drift and self.unexplained:
+            reasons.append(f"scores have changed while nothing recorded has: {self.unexplained}")
         if fail_on.fingerprint and isinstance(self.numerics, fingerprints.Agreement) and not self.numerics.same:
             reasons.append(f"the fingerprints differ: {self.numerics}")
         step = self.step_time
@@ -267,28 +271,3 @@ def _numerics(old: SavedRun, new: SavedRun) -> Agreement | str | None:
     except StoreError as error:
         return str(error)
     return fingerprints.compare(first, second)
-
-
-def differing_versions(old: SavedRun, new: SavedRun) -> Iterable[tuple[str, str | None, str | None]]:
-    """Differences of packages, flags, machine and commit: name, old and new value; None where a run has none."""
-
-    def facts(run: SavedRun) -> dict[str, str]:
-        around = run.surroundings
-        return {
-            "python": around.environment.python_version,
-            "backend": around.environment.backend,
-            "device": f"{around.environment.device} ({around.environment.device_name})",
-            "machine": around.machine,
-            "driver": around.driver or "none",
-            "libraries": around.environment.libraries or "none",
-            "instructions": around.environment.instructions or "unknown",
-            "threads": str(around.environment.threads or "unknown"),
-            "commit": (run.commit.revision[:12] + ("+" if run.commit.changed else "")) if run.commit else "none",
-            **{f"flag {name}": value for name, value in around.flags.items()},
-            **around.packages,
-        }
-
-    before, after = facts(old), facts(new)
-    for name in dict.fromkeys([*before, *after]):
-        if before.get(name) != after.get(name):
-            yield name, before.get(name), after.get(name)

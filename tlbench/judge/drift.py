@@ -7,6 +7,12 @@ left is the noise between nights: none on a CPU that repeats itself, up to the n
 For windows of the last 1, 2, 4, ..., 32 nights, the mean over the window is held against the mean over the reference:
 the window-limited likelihood ratio of Lai 1995 (Journal of the Royal Statistical Society B 57:613, section 2), with the
 reference estimated from its own nights, whose error stays the same all year and is part of the standard error.
+
+A CPU that repeats itself draws its noise anew only when a version changes. Equal nights in between are one draw, so
+that a month of them says as much as one night, and a year holds as few tests as draws. The chance of an alarm that
+equal nights leave unspent goes to the next night that differs: Bonferroni's inequality with weights. The nights that
+differ are told by versions, not by the size of a score, so that the weights depend on no test's result. A change of
+scores in between, with no version to explain it, is no matter of chance at all: see `tlbench.judge.repeats`.
 """
 
 from __future__ import annotations
@@ -49,6 +55,13 @@ LOOKS = NIGHTS * len(WINDOWS)
 # change of the last digit is no drift.
 LEAST_NOISE = 0.1
 
+# A difference of successive nights beyond so many of its standard deviations is a jump and no noise; normal noise
+# exceeds them six times in 100,000.
+_JUMP = 4
+
+# Ratio of the standard deviation of normal values to their median absolute value.
+_FROM_MEDIAN = 1.4826
+
 # Half the width of a 90 % interval, in standard errors.
 _HALF_WIDTH = 1.645
 
@@ -66,6 +79,8 @@ class Watched:
         least_noise: Smallest noise between seeds, in the quantity's own unit.
         sign: 1 where more is better, -1 where less is.
         unit: Unit of the values.
+        accepted: Number of nights before the first that failed its comparison, which ends the reference; None where
+            none failed.
     """
 
     label: str
@@ -74,6 +89,7 @@ class Watched:
     least_noise: float
     sign: int = 1
     unit: Unit = "percent"
+    accepted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -152,36 +168,56 @@ def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[D
     noises_of_seeds = seed_noises(values[:, 0], [each.least_noise for each in watched])
     means, differs = values.mean(axis=2), distinct(values)
     courses = [means[row, differs[row]] for row in range(len(watched))]
-    variances, degrees = night_variances(courses)
+    # Two independent sets of seeds differ by so much, and so does a night that draws all its noise anew.
+    variances, degrees = night_variances(courses, noises_of_seeds * np.sqrt(2 / values.shape[2]))
     noises = np.maximum(np.sqrt(variances), LEAST_NOISE * noises_of_seeds)
-    references = differs[:, :REFERENCE_NIGHTS].sum(axis=1)
+    ends = [REFERENCE_NIGHTS if each.accepted is None else min(REFERENCE_NIGHTS, each.accepted) for each in watched]
+    references = np.array([max(int(differs[row, :end].sum()), 1) for row, end in enumerate(ends)])
     judged: dict[int, Drift] = {}
-    sizes = differs.sum(axis=1)
+    sizes, shares = differs.sum(axis=1), _unspent(differs)
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
         means = np.stack([courses[row] for row in rows])
-        found = zip(*strongest(means, references[rows], noises[rows], degrees[rows]), strict=True)
-        for row, (effect, error, below, above, window) in zip(map(int, rows), found, strict=True):
+        effects, errors, below, above, windows = strongest(means, references[rows], noises[rows], degrees[rows])
+        lengths = np.minimum(references[rows], np.maximum(size - windows, 1)).astype(int)
+        levels = np.cumsum(means, axis=1)[np.arange(len(rows)), lengths - 1] / lengths
+        columns = (rows, effects, errors, below, above, windows, lengths, levels, shares[rows], noises_of_seeds[rows])
+        for row, effect, error, low, high, window, length, mean, share, noise in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
             each = watched[row]
-            tests = 2 * LOOKS * quantities
-            worse, better = (min(1.0, tests * float(p)) for p in (below, above)[:: each.sign])
-            reference = int(min(references[row], max(size - window, 1)))
+            tests = 2 * LOOKS * quantities / share
+            worse, better = (min(1.0, tests * p) for p in (low, high)[:: each.sign])
             judged[row] = Drift(
                 each.label,
                 each.metric,
                 each.unit,
                 "worse" if worse <= level else "better" if better <= level else "steady",
-                float(effect),
-                (float(effect - _HALF_WIDTH * error), float(effect + _HALF_WIDTH * error)),
-                float(noises_of_seeds[row]),
+                effect,
+                (effect - _HALF_WIDTH * error, effect + _HALF_WIDTH * error),
+                noise,
                 min(worse, better),
                 int(window),
-                reference,
+                length,
                 len(each.values),
                 int(size),
-                float(courses[row][:reference].mean()),
+                mean,
             )
     return [judged[row] for row in range(len(watched))]
+
+
+def _unspent(differs: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Nights whose chance of an alarm the last distinct night has: its own, and those of equal nights before it.
+
+    Args:
+        differs: Nights that differ from the night before, shape (m, nights).
+    """
+    nights = differs.shape[1]
+    last = nights - 1 - differs[:, ::-1].argmax(axis=1)
+    others = differs.copy()
+    others[np.arange(len(differs)), last] = False
+    before = nights - 1 - others[:, ::-1].argmax(axis=1)
+    return np.where(others.any(axis=1), last - before, 1)
 
 
 def seed_noises(accepted: NDArray[np.float64], least: Sequence[float]) -> NDArray[np.float64]:
@@ -210,7 +246,9 @@ def distinct(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return differs
 
 
-def night_variances(courses: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def night_variances(
+    courses: Sequence[NDArray[np.float64]], scales: Sequence[float] | NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variances of a night's mean, from the differences between successive nights.
 
     Half the mean square of successive differences (von Neumann, Kent, Bellinson & Hart 1941, Annals of Mathematical
@@ -218,16 +256,37 @@ def night_variances(courses: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.
     2 (n - 1)² / (3 n - 4) degrees of freedom: the variance of this estimate is (3 n - 4) / (n - 1)² times the fourth
     power of the noise. Variances are moderated among the quantities (`tlbench.scores.statistics.moderate`).
 
+    A sudden jump is one large difference, and would hide a later drift. Differences are left out that exceed four times
+    both a given scale and the differences' own scale by their median absolute value (Rousseeuw & Croux 1993, Journal of
+    the American Statistical Association 88:1273, equation 1.1). The median alone would take all new draws for jumps
+    where most nights hardly differ.
+
     Args:
         courses: A quantity's mean in each distinct night, shape (n,), for each quantity.
+        scales: Standard deviation that a difference may have without being a jump, for each quantity; no difference is
+            a jump unless given.
 
     Returns:
         Variances and their degrees of freedom, each of shape (quantities,). With one night: 0, and 1 degree.
     """
-    sizes = np.array([max(len(course), 2) for course in courses], dtype=np.float64)
-    changes = [course[1:] - course[:-1] for course in courses]
-    halves = np.array([float(change @ change) / (2 * change.size) if change.size else 0.0 for change in changes])
-    return moderate(halves, 2 * (sizes - 1) ** 2 / (3 * sizes - 4))
+    halves = np.zeros(len(courses))
+    counts = np.zeros(len(courses))
+    lengths = np.array([len(course) for course in courses])
+    # Quantities of a series have as many nights, but for those of which fewer differ.
+    for length in np.unique(lengths[lengths > 1]):
+        rows = np.flatnonzero(lengths == length)
+        changes = np.diff(np.stack([courses[row] for row in rows.tolist()]), axis=1)
+        if scales is not None:
+            sizes = np.abs(changes)
+            own = _FROM_MEDIAN * np.median(sizes, axis=1)
+            jumps = sizes > _JUMP * np.maximum(own, np.asarray(scales, dtype=np.float64)[rows])[:, None]
+            changes[jumps] = 0
+            counts[rows] = length - 1 - jumps.sum(axis=1)
+        else:
+            counts[rows] = length - 1
+        halves[rows] = (changes**2).sum(axis=1) / (2 * np.maximum(counts[rows], 1))
+    counts = np.maximum(counts, 1)
+    return moderate(halves, 2 * counts**2 / (3 * counts - 1))
 
 
 def strongest(

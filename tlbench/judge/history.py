@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlbench.judge import change_points
-from tlbench.judge.arm_changes import ALL_ARMS, finished, matched_arms, measured_apart
-from tlbench.judge.comparison import differing_versions
+from tlbench.judge.arm_changes import ALL_ARMS, finished
+from tlbench.judge.courses import Course, CoursePoint, History, Night
 from tlbench.judge.drift import LEAST_NOISE, Drift, Watched, drifts, night_variances
-from tlbench.judge.ratios import ratios_of
-from tlbench.scores.listed import ACCURACY, METRICS
+from tlbench.judge.repeats import unexplained
+from tlbench.judge.speed_courses import speed_courses, stepped
+from tlbench.judge.versions import differing_versions
+from tlbench.scores.listed import METRICS
 from tlbench.scores.statistics import mean_interval
 
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tlbench.judge.courses import CourseKind
+    from tlbench.judge.repeats import Unexplained
     from tlbench.scores.listed import Metric, Unit
     from tlbench.store.baselines import SavedArm, SavedClaim, SavedRun
-
-CourseKind = Literal["arm", "claim", "speed"]
 
 # Least noise between seeds of a claim's difference, as `tlbench.judge.claim_changes` has it.
 _CLAIM_NOISE = 0.005
@@ -34,126 +36,18 @@ _CLAIM_NOISE = 0.005
 _ALARMING = tuple(metric for metric in METRICS if metric.alarms)
 
 
-@dataclass(frozen=True)
-class Night:
-    """A saved run of the series.
-
-    Attributes:
-        name: Name of the run, with its number where it has one.
-        created: Time of saving, in ISO 8601, UTC.
-        commit: Revision of the project, with a plus sign where files differed; empty outside of git.
-        tlbench_version: Version of tlbench.
-        measured: Number of trials that nobody had measured before.
-        trials: Number of trials.
-        versions: Packages, flags and facts of the machine that differ from the night before: name, old and new value.
-    """
-
-    name: str
-    created: str
-    commit: str
-    tlbench_version: str
-    measured: int
-    trials: int
-    versions: tuple[tuple[str, str | None, str | None], ...] = ()
-
-
-@dataclass(frozen=True)
-class CoursePoint:
-    """A quantity in one night.
-
-    Attributes:
-        night: Position of the night in the series.
-        mean: Mean over seeds; for speed, the ratio to the reference.
-        low: Lower end of Student's 90 % interval over seeds; for speed, over arms. None for a single value.
-        high: Upper end.
-        outcome: Verdict on a claim; empty for other quantities.
-    """
-
-    night: int
-    mean: float
-    low: float | None = None
-    high: float | None = None
-    outcome: str = ""
-
-
-@dataclass(frozen=True)
-class Course:
-    """The course of a quantity over the nights that measured it.
-
-    Attributes:
-        kind: Kind of the quantity.
-        label: Label of the arm, name of the claim, or name of the speed figure.
-        metric: Key of an arm's metric; empty for claims and speed.
-        unit: Unit of the values; a number for ratios of speed.
-        points: Points of the measured nights, in order.
-        drift: Judgement on the last night; None for speed.
-        steps: Nights at which the course steps, by position in the series.
-        note: Remark, such as a recipe that differs from the reference's; empty where there is none.
-    """
-
-    kind: CourseKind
-    label: str
-    metric: str
-    unit: Unit
-    points: tuple[CoursePoint, ...]
-    drift: Drift | None = None
-    steps: tuple[int, ...] = ()
-    note: str = ""
-
-    @property
-    def alarming(self) -> bool:
-        """True where the quantity has become worse."""
-        return self.drift is not None and self.drift.status == "worse"
-
-
-@dataclass(frozen=True)
-class History:
-    """A series of saved runs.
-
-    Attributes:
-        nights: Nights, in order.
-        reference: Position of the accepted night.
-        courses: Courses of arms, claims and speed figures.
-        steps_known: Whether change points were looked for.
-    """
-
-    nights: tuple[Night, ...]
-    reference: int
-    courses: tuple[Course, ...]
-    steps_known: bool = True
-
-    def of(self, kind: CourseKind) -> list[Course]:
-        """Courses of a kind."""
-        return [course for course in self.courses if course.kind == kind]
-
-    @property
-    def alarms(self) -> list[Drift]:
-        """Quantities that have become worse, the clearest first."""
-        return _clearest(self.courses, "worse")
-
-    @property
-    def improvements(self) -> list[Drift]:
-        """Quantities that have become better, the clearest first."""
-        return _clearest(self.courses, "better")
-
-
-def _clearest(courses: Iterable[Course], status: str) -> list[Drift]:
-    found = [course.drift for course in courses if course.drift is not None and course.drift.status == status]
-    return sorted(found, key=lambda drift: 1.0 if drift.p is None else drift.p)
-
-
-def drift_alarms(runs: Sequence[SavedRun]) -> list[Drift]:
-    """Judge the last of some runs against the accepted one; see `tlbench.judge.drift`.
+def drift_alarms(runs: Sequence[SavedRun]) -> tuple[list[Drift], Unexplained | None]:
+    """Judge the last of some runs against the accepted one; see `tlbench.judge.drift` and `tlbench.judge.repeats`.
 
     Args:
         runs: Saved runs, in order: the accepted one first, the one to judge last.
 
     Returns:
-        Quantities that have become worse, the clearest first.
+        Quantities that have become worse, the clearest first, and the night whose scores have changed while nothing
+        recorded has; None where there is none.
     """
-    return sorted(
-        (drift for drift in _judged(_tracks(runs)) if drift.status == "worse"), key=lambda drift: drift.p or 0.0
-    )
+    worse = [drift for drift in _judged(_tracks(runs), _first_failed(runs)) if drift.status == "worse"]
+    return sorted(worse, key=lambda drift: drift.p or 0.0), unexplained(runs, list(_measured(runs)))
 
 
 def history(runs: Sequence[SavedRun], reference: int, names: Sequence[str] = ()) -> History:
@@ -169,16 +63,23 @@ def history(runs: Sequence[SavedRun], reference: int, names: Sequence[str] = ())
     """
     tracks = _tracks(runs)
     # Nights before the accepted one are shown, and judge nothing.
-    judged = {(drift.label, drift.metric): drift for drift in _judged(_tracks(runs[reference:]))}
-    speed = _speed(runs, reference, tracks)
+    since = runs[reference:]
+    judged = {(drift.label, drift.metric): drift for drift in _judged(_tracks(since), _first_failed(since))}
+    speed = speed_courses(runs, reference, {night for track in tracks for night in track.values})
+    names = names or [run.name for run in runs]
+    changed = unexplained(since, list(_measured(since)), names[reference:])
     number = len(tracks) + len(speed)
     courses = [
         track.course(judged.get((track.label, track.key)), noise, number)
         for track, noise in zip(tracks, _noises(tracks), strict=True)
     ]
-    courses += [_stepped(course, number) for course in speed]
+    courses += [stepped(course, number) for course in speed]
     return History(
-        tuple(_nights(runs, names or [run.name for run in runs])), reference, tuple(courses), change_points.available()
+        tuple(_nights(runs, names)),
+        reference,
+        tuple(courses),
+        change_points.available(),
+        replace(changed, night=changed.night + reference) if changed else None,
     )
 
 
@@ -214,21 +115,22 @@ class _Track:
         """Least noise between seeds."""
         return self.metric.least_margin if self.metric else _CLAIM_NOISE
 
-    def watched(self) -> Watched | None:
-        """The quantity, night by night; None where the first night lacks it, or the last has another recipe."""
+    def watched(self, failed: int | None = None) -> Watched | None:
+        """The quantity, night by night; None where the first night lacks it, or the last has another recipe.
+
+        Args:
+            failed: First night that failed its comparison; None where none did.
+        """
         own = self.identities.get(0)
         if 0 not in self.values or (self.identities and self.identities[max(self.identities)] != own):
             return None
         nights = [night for night in self.values if self.identities.get(night) == own]
         seeds = sorted(self.values[nights[0]].keys() & self.values[nights[-1]].keys())
-        rows = [
-            [self.values[night][seed] for seed in seeds]
-            for night in nights
-            if all(seed in self.values[night] for seed in seeds)
-        ]
+        nights = [night for night in nights if all(seed in self.values[night] for seed in seeds)]
         sign = 1 if self.metric is None or self.metric.higher_is_better else -1
-        values = np.array(rows, dtype=np.float64)
-        return Watched(self.label, self.key, values, self.least_noise, sign, self.unit)
+        values = np.array([[self.values[night][seed] for seed in seeds] for night in nights], dtype=np.float64)
+        accepted = None if failed is None else sum(night < failed for night in nights)
+        return Watched(self.label, self.key, values, self.least_noise, sign, self.unit, accepted)
 
     def course(self, drift: Drift | None, noise: float, courses: int) -> Course:
         """The finished course.
@@ -262,9 +164,14 @@ class _Track:
         )
 
 
-def _judged(tracks: Iterable[_Track]) -> list[Drift]:
+def _judged(tracks: Iterable[_Track], failed: int | None) -> list[Drift]:
     """The last night of each quantity that can be watched, judged together."""
-    return drifts([watched for track in tracks if (watched := track.watched()) is not None])
+    return drifts([watched for track in tracks if (watched := track.watched(failed)) is not None])
+
+
+def _first_failed(runs: Sequence[SavedRun]) -> int | None:
+    """Position of the first run after the accepted one that failed its comparison; None where none did."""
+    return next((night for night, run in enumerate(runs) if night and run.failed), None)
 
 
 def _distinct(values: dict[int, dict[int, float]]) -> tuple[NDArray[np.float64], list[int]]:
@@ -397,33 +304,6 @@ def _claim_measurements(claim: SavedClaim) -> set[Hashable]:
     return {(claim.name, seed, *measurements) for seed, measurements in claim.measurements.items()}
 
 
-def _speed(runs: Sequence[SavedRun], reference: int, tracks: Sequence[_Track]) -> list[Course]:
-    """Times, rates and memory of each night, as ratios to the accepted one's."""
-    measured = {night for track in tracks for night in track.values}
-    base = runs[reference]
-    points: dict[str, list[CoursePoint]] = {}
-    for night, run in enumerate(runs):
-        if night not in measured:
-            continue
-        matched, _, _ = matched_arms(base, run)
-        pairs = matched if night == reference else [measured_apart(*pair) for pair in matched]
-        same = [pair[:2] for pair, (_, _, note) in zip(pairs, matched, strict=True) if not note]
-        for ratio in ratios_of(matched, same, base, run):
-            if ratio.ratio is not None:
-                low, high = ratio.interval or (None, None)
-                points.setdefault(ratio.name, []).append(CoursePoint(night, ratio.ratio, low, high))
-    return [Course("speed", name, "", "number", tuple(found)) for name, found in points.items()]
-
-
-def _stepped(course: Course, courses: int) -> Course:
-    """A course of ratios with its steps, found among their logarithms."""
-    logs = np.log([point.mean for point in course.points])
-    # A median: what else the machine does makes single nights slow, which are no steps.
-    noise = float(np.median(np.abs(np.diff(logs)))) / (0.6745 * math.sqrt(2)) if len(logs) > 1 else 0.0
-    steps = change_points.change_points(logs, max(noise, 0.001), courses)
-    return replace(course, steps=tuple(course.points[step].night for step in steps))
-
-
 def _nights(runs: Sequence[SavedRun], names: Sequence[str]) -> Iterable[Night]:
     known: set[Hashable] = set()
     before: SavedRun | None = None
@@ -437,11 +317,6 @@ def _nights(runs: Sequence[SavedRun], names: Sequence[str]) -> Iterable[Night]:
                 *(v for v in versions if v[0] != "tlbench"),
             )
         measured = sum(key not in known for key in ours)
-        yield Night(name, run.created, commit, run.tlbench_version, measured, len(ours), versions)
+        yield Night(name, run.created, commit, run.tlbench_version, measured, len(ours), versions, run.failed)
         known.update(ours)
         before = run
-
-
-def shown(course: Course) -> bool:
-    """Tell whether a course is shown before the others of its arm: accuracy, claims and speed."""
-    return course.metric in {"", ACCURACY.key}

@@ -15,7 +15,7 @@ from tlbench.report.ticks import nice_ticks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tlbench.judge.history import Course, CoursePoint, History
+    from tlbench.judge.courses import Course, CoursePoint, History
 
 # Size of the drawing area in its own units; a page stretches it.
 WIDTH, HEIGHT = 1000, 100

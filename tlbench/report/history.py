@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from tlbench.errors import ConfigurationError
+from tlbench.judge.courses import shown as shown_first
 from tlbench.judge.drift import LEVEL, NIGHTS, REFERENCE_NIGHTS
-from tlbench.judge.history import shown as shown_first
+from tlbench.judge.repeats import REPEATS
 from tlbench.report import courses, formats
 from tlbench.report.courses import chart, dates, sparkline, version_nights
 from tlbench.report.escaping import one_line
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from tlbench.judge.courses import Course, CourseKind, History
     from tlbench.judge.drift import Drift
-    from tlbench.judge.history import Course, CourseKind, History
 
 PAGE, TEXT, VALUES = "history.html", "history.md", "history.csv"
 
@@ -37,7 +38,9 @@ ABOUT = (
     "Every night is held against the reference: the accepted night and the nights right after it, up to "
     f"{REFERENCE_NIGHTS} in all. In a year of {NIGHTS} quiet nights, the chance of any alarm is {LEVEL:.0%}, over all "
     "arms, metrics and claims. p is the chance of such a drift in a quiet year. A night is no further evidence where "
-    "an earlier night has its results already, or where its scores are those of the night before to the last digit."
+    "an earlier night has its results already, or where its scores are those of the night before to the last digit. "
+    f"Where nights repeat each other so {REPEATS} times, other scores of the same commit, versions and settings are an "
+    "alarm by themselves."
 )
 
 ABOUT_CHARTS = (
@@ -72,18 +75,31 @@ def write(history: History, folder: Path, title: str, machine: str = "") -> None
 
 
 def answer(history: History) -> str:
-    """The sentence that a reader needs: what has drifted, since when, and how much was looked at."""
+    """The sentences that a reader needs: what has drifted or changed, since when, and how much was looked at."""
     reference = history.nights[history.reference]
     judged = [course for course in history.courses if course.drift and course.drift.status != "not judged"]
     against = f"the accepted run {reference.name} of {reference.created[:10]}"
     worse = list(dict.fromkeys(drift.label for drift in history.alarms))
+    changed = _unexplained(history)
     if worse:
-        return f"Drift: {_listed(worse)} {'has' if len(worse) == 1 else 'have'} become worse than {against}."
+        return f"Drift: {_listed(worse)} {'has' if len(worse) == 1 else 'have'} become worse than {against}.{changed}"
     if not judged:
         return f"Nothing can be judged against {against}: no later night measured the same arms or claims anew."
     better = list(dict.fromkeys(drift.label for drift in history.improvements))
     also = f" {_listed(better)} {'has' if len(better) == 1 else 'have'} become better." if better else ""
-    return f"Nothing has become worse than {against}, among {len(judged)} quantities of arms and claims.{also}"
+    quiet = f"Nothing has become worse than {against}, among {len(judged)} quantities of arms and claims.{also}"
+    return f"{changed.strip()} {quiet}" if changed else quiet
+
+
+def _unexplained(history: History) -> str:
+    """A sentence on scores that have changed while nothing recorded has, behind a space; empty where none have."""
+    found = history.unexplained
+    if found is None:
+        return ""
+    return (
+        f" Scores have changed while nothing recorded has: {_listed(list(found.labels))} in {found.name} of "
+        f"{found.created[:10]}, after {found.equal} or more equal nights."
+    )
 
 
 def _listed(names: list[str], most: int = 4) -> str:
@@ -171,9 +187,12 @@ def _versions(versions: tuple[tuple[str, str | None, str | None], ...]) -> str:
 def _facts(history: History, machine: str) -> dict[str, str]:
     first, last, reference = history.nights[0], history.nights[-1], history.nights[history.reference]
     unmeasured = sum(night.measured == 0 for night in history.nights)
+    failed = sum(night.failed for night in history.nights)
     nights = f"{len(history.nights)}, {first.created[:10]} to {last.created[:10]}"
     return {
-        "nights": nights + (f"; {unmeasured} of them measured nothing anew" if unmeasured else ""),
+        "nights": nights
+        + (f"; {unmeasured} of them measured nothing anew" if unmeasured else "")
+        + (f"; {failed} failed their comparison" if failed else ""),
         "accepted": f"{reference.name}, {reference.created[:10]}",
         "last": f"{last.name}, {last.created[:10]}" + (f", commit {last.commit}" if last.commit else ""),
         "versions": f"changed {_times(len(version_nights(history)))}",
@@ -193,7 +212,7 @@ def _version_rows(history: History) -> list[tuple[str, ...]]:
     return [(str(number), f"{night.created[:10]} {night.name}", _versions(night.versions)) for number, night in found]
 
 
-NIGHT_HEADINGS = ("night", "saved at (UTC)", "commit", "tlbench", "measured")
+NIGHT_HEADINGS = ("night", "saved at (UTC)", "commit", "tlbench", "measured", "comparison")
 
 
 def _night_rows(history: History) -> list[tuple[str, ...]]:
@@ -204,6 +223,7 @@ def _night_rows(history: History) -> list[tuple[str, ...]]:
             night.commit,
             night.tlbench_version,
             f"{night.measured} of {night.trials} trials",
+            "failed" if night.failed else "",
         )
         for night in history.nights
     ]
@@ -281,7 +301,7 @@ def page(history: History, title: str, machine: str = "") -> str:
         .render(
             title=title,
             answer=answer(history),
-            alarming=bool(history.alarms),
+            alarming=history.alarming,
             facts=_facts(history, machine),
             about=ABOUT,
             about_charts=ABOUT_CHARTS,

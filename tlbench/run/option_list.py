@@ -203,7 +203,8 @@ OPTIONS = (
         "--tlbench-compare-fail",
         "Findings that make the comparison fail the run, separated by commas: accuracy (arms that regressed, by "
         "accuracy, macro-F1 or loss), claims (verdicts that changed), drift (arms and claims that have become worse "
-        "over the saved runs of that name, against the accepted one), fingerprint (numerics that differ), speed:RATIO "
+        "over the saved runs of that name, against the accepted one, and scores that have changed while nothing "
+        "recorded has), fingerprint (numerics that differ), speed:RATIO "
         "(steps that take more than RATIO times as long), measured (results that both runs share, and so nobody "
         "measured). Default: accuracy,claims,measured.",
         default="accuracy,claims,measured",

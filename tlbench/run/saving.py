@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +16,14 @@ from tlbench.judge.verdicts import saved_claim
 from tlbench.machine import environment
 from tlbench.report.comparisons import describe
 from tlbench.report.gathering import comparison_record
+from tlbench.run.assembly import near
+from tlbench.run.option_list import option
 from tlbench.store import baselines, series
 from tlbench.train import fingerprint
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tlbench.declare.trials import Trial
     from tlbench.judge.verdicts import Verdict
@@ -103,23 +107,42 @@ def save_and_compare(run: baselines.SavedRun, options: Options, command: Command
     if saving.outcome == "not measured":
         repeated = command.with_options("--tlbench-compare", options.compare or "", "--tlbench-fresh")
         saving.lines.append(f"To measure: {repeated}")
-    elif saving.outcome == "failed":
-        name = options.save or options.compare or ""
-        name = name if baselines.is_name(name) else "NAME"
-        saving.lines.append(f"To accept the changes: {command.with_options('--tlbench-save', name)}")
-        if saving.drifted:
-            saving.lines.append(f"To measure drift from that run on: tlbench accept {name}")
-    if options.save and saving.outcome != "passed":
-        why = "it failed the comparison" if saving.outcome == "failed" else "nothing of it, or too little, was measured"
-        saving.lines.append(f"Not saved as {options.save!r}, since {why}.")
+    if options.save and saving.outcome == "not measured":
+        saving.lines.append(f"Not saved as {options.save!r}, since nothing of it, or too little, was measured.")
     elif options.save:
-        try:
-            saving.saved = options.saved_runs.save(run)
-            saving.lines.append(f"Saved as {saving.saved}")
-        except StoreError as error:
-            saving.failed = True
-            saving.lines.append(f"Not saved: {error}")
+        # A failed run is part of its series, whose most telling nights would else be missing.
+        _save(replace(run, failed=saving.outcome == "failed"), options, saving)
+    if saving.outcome == "failed":
+        saving.lines += _to_accept(options, command, saving)
     return saving
+
+
+def _save(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
+    try:
+        saving.saved = options.saved_runs.save(run)
+    except StoreError as error:
+        saving.failed = True
+        saving.lines.append(f"Not saved: {error}")
+        return
+    marked = ", marked as failed: no run is compared with it until it is accepted" if run.failed else ""
+    saving.lines.append(f"Saved as {saving.saved}{marked}")
+
+
+def _to_accept(options: Options, command: Command, saving: Saving) -> Iterator[str]:
+    """The command after which a failed run's changes are accepted."""
+    if saving.saved:
+        chosen = ""
+        if (folder := near(options.store)) != option("--tlbench-store").default:
+            chosen += f" --store {shlex.quote(folder)}"
+        if options.baselines:
+            chosen += f" --baselines {shlex.quote(near(Path(options.baselines)))}"
+        yield f"To accept the changes: tlbench accept {saving.saved.stem.partition('_')[0]}{chosen}"
+        return
+    name = options.compare or ""
+    name = name if baselines.is_name(name) else "NAME"
+    yield f"To accept the changes: {command.with_options('--tlbench-save', name)}"
+    if saving.drifted:
+        yield f"To measure drift from that run on: tlbench accept {name}"
 
 
 def _compare(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
@@ -134,7 +157,8 @@ def _compare(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
             return
         comparison = compare(baselines.load(found.path), run)
         if options.compare_fail.drift:
-            comparison = replace(comparison, drifts=tuple(drift_alarms([*_since_reference(found.path), run])))
+            worse, unexplained = drift_alarms([*_since_reference(found.path, named), run])
+            comparison = replace(comparison, drifts=tuple(worse), unexplained=unexplained)
         record = comparison_record(comparison, options.compare_fail)
     except StoreError as error:
         saving.warnings.append(f"nothing to compare with: {error}")
@@ -142,18 +166,21 @@ def _compare(run: baselines.SavedRun, options: Options, saving: Saving) -> None:
     if found.other_machine:
         saving.warnings.append(f"{found.path} is of another machine than this one, {machine}.")
     saving.lines.append(describe(record))
-    saving.comparison, saving.outcome, saving.drifted = record, record.outcome, bool(comparison.drifts)
+    saving.comparison, saving.outcome = record, record.outcome
+    saving.drifted = bool(comparison.drifts) or comparison.unexplained is not None
 
 
-def _since_reference(path: Path) -> list[baselines.SavedRun]:
+def _since_reference(path: Path, named: str) -> list[baselines.SavedRun]:
     """The saved runs of a run's name on its machine, from the accepted one on; just the run where no series has it.
 
     Args:
         path: File of the run that another is compared with.
+        named: Name, number or file by which it was asked for.
     """
     paths = series.series(path.parent.parent, path.parent.name, series.name_of(path))
     if path not in paths:
         return [baselines.load(path)]
-    # A run of a lower number is compared with as it was then.
-    paths = paths[: paths.index(path) + 1]
+    if not baselines.is_name(named):
+        # A run of a lower number is compared with as it was then. Behind a run of a name, only failed nights follow.
+        paths = paths[: paths.index(path) + 1]
     return [baselines.load(each) for each in paths[series.reference(paths) :]]

@@ -395,7 +395,7 @@ def moderate(variances: ArrayLike, degrees: ArrayLike) -> tuple[NDArray[np.float
         three variances, or where most of them are zero.
     """
     from scipy.optimize import brentq
-    from scipy.special import digamma, polygamma
+    from scipy.special import digamma, zeta
 
     values, own = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
     median = float(np.median(values)) if values.size else 0.0
@@ -403,13 +403,13 @@ def moderate(variances: ArrayLike, degrees: ArrayLike) -> tuple[NDArray[np.float
         return values, own
     floored = np.maximum(values, 1e-5 * median)
     logs = np.log(floored) - digamma(own / 2) + np.log(own / 2)
-    spread = float(logs.var(ddof=1) - polygamma(1, own / 2).mean())
+    spread = float(logs.var(ddof=1) - zeta(2, own / 2).mean())
     if spread <= 0:
         prior_degrees, prior = np.inf, math.exp(logs.mean())
         moderated = np.full_like(values, prior)
     else:
-        # polygamma(1, x) falls from infinity to zero.
-        prior_degrees = 2 * float(brentq(lambda x: polygamma(1, x) - spread, 1e-8, 1e8 + 1 / spread))
+        # Hurwitz' zeta(2, x) is the trigamma function, which falls from infinity to zero.
+        prior_degrees = 2 * float(brentq(lambda x: zeta(2, x) - spread, 1e-8, 1e8 + 1 / spread))
         prior = math.exp(logs.mean() + digamma(prior_degrees / 2) - math.log(prior_degrees / 2))
         moderated = (prior_degrees * prior + own * values) / (prior_degrees + own)
     # No more is known than all observations together say.

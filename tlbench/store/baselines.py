@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # 1: each score was a field. 2: scores and verdicts beside a claim's own are by metric.
 SCHEMA_VERSION = 2
 
+# In the folder of a machine: the runs that its user has accepted.
+ACCEPTED = "accepted.json"
+
 
 @dataclass(frozen=True)
 class SavedArm:
@@ -123,6 +126,8 @@ class SavedRun:
         arms: Arms, in the order of the plan.
         claims: Claims, in the order of the tests.
         id: Identifier of the run, see `Result.run`; empty in runs that an older version of tlbench saved.
+        failed: Whether the run failed its comparison with an earlier one. A failed run is part of its series, and no
+            later run is compared with it unless it is accepted or named by its number.
     """
 
     name: str
@@ -136,6 +141,7 @@ class SavedRun:
     arms: tuple[SavedArm, ...]
     claims: tuple[SavedClaim, ...]
     id: str = ""
+    failed: bool = False
 
     @property
     def title(self) -> str:
@@ -286,6 +292,27 @@ def load(path: Path) -> SavedRun:
         raise StoreError(msg) from error
 
 
+def accepted_runs(place: Path) -> list[str]:
+    """Names, with numbers, of the runs that were accepted on a machine, the latest last.
+
+    Args:
+        place: Folder of the machine.
+
+    Raises:
+        StoreError: The file cannot be read.
+    """
+    path = place / ACCEPTED
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [str(name) for name in content["accepted"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path} does not name accepted runs; delete it, and accept a run with `tlbench accept`. "
+        msg += f"Received: {error!r}"
+        raise StoreError(msg) from error
+
+
 @dataclass(frozen=True)
 class Found:
     """A saved run that a user has named.
@@ -299,8 +326,19 @@ class Found:
     other_machine: bool
 
 
+def has_failed(path: Path) -> bool:
+    """Tell whether a saved run failed its comparison; a run that cannot be read is not said to have failed."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("failed") is True
+
+
 def find(reference: str, folder: Path, machine: str) -> Found | None:
     """Find the latest saved run of a name, the one of a number, or a file.
+
+    A run of a name that failed its comparison is passed over, unless it was accepted.
 
     Args:
         reference: `NAME`, `NNNN` or a path.
@@ -317,10 +355,14 @@ def find(reference: str, folder: Path, machine: str) -> Found | None:
         of_name = [
             path
             for path in _saved(place)
-            if (_number(path) == int(reference) if reference.isdigit() else path.stem[5:] == reference)
+            if (_number(path) == int(reference) if reference.isdigit() else path.stem.partition("_")[2] == reference)
         ]
-        if of_name:
-            return Found(max(of_name, key=_number), other_machine=place.name != machine)
+        latest_first = sorted(of_name, key=_number, reverse=True)
+        if not reference.isdigit() and latest_first:
+            accepted = accepted_runs(place)
+            latest_first = [path for path in latest_first if path.stem in accepted or not has_failed(path)]
+        if latest_first:
+            return Found(latest_first[0], other_machine=place.name != machine)
     return None
 
 

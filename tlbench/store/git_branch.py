@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.errors import StoreError
+from tlbench.store.baselines import ACCEPTED
 from tlbench.store.remotes import TakenError
-from tlbench.store.series import ACCEPTED
 
 
 if TYPE_CHECKING:

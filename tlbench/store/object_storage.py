@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlbench.errors import ConfigurationError, StoreError
+from tlbench.store.baselines import ACCEPTED
 from tlbench.store.remotes import TakenError
-from tlbench.store.series import ACCEPTED
 
 
 if TYPE_CHECKING:

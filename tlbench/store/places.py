@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.store import baselines
+from tlbench.store.baselines import ACCEPTED
 from tlbench.store.git_branch import GitBranch
 from tlbench.store.object_storage import ObjectStorage
 from tlbench.store.remotes import TakenError
-from tlbench.store.series import ACCEPTED, accept
+from tlbench.store.series import accept
 
 
 if TYPE_CHECKING:

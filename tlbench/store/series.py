@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.store import baselines
+from tlbench.store.baselines import ACCEPTED, accepted_runs
 from tlbench.store.publishing import publish
 
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tlbench.store.baselines import SavedRun
-
-# In the folder of a machine: the runs that its user has accepted.
-ACCEPTED = "accepted.json"
 
 
 def machines(folder: Path, pattern: str) -> list[str]:
@@ -80,36 +78,17 @@ def accept(path: Path) -> None:
         raise StoreError(msg) from error
 
 
-def accepted_runs(place: Path) -> list[str]:
-    """Names, with numbers, of the runs that were accepted on a machine, the latest last.
-
-    Args:
-        place: Folder of the machine.
-
-    Raises:
-        StoreError: The file cannot be read.
-    """
-    path = place / ACCEPTED
-    if not path.exists():
-        return []
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [str(name) for name in content["accepted"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{path} does not name accepted runs; delete it, and accept a run with `tlbench accept`. "
-        msg += f"Received: {error!r}"
-        raise StoreError(msg) from error
-
-
 def reference(paths: Sequence[Path]) -> int:
-    """Position of the reference in a series: the run accepted last, else the oldest.
+    """Position of the reference in a series: the run accepted last, else the oldest that failed no comparison.
 
     Args:
         paths: Files of the series, in order, one or more.
     """
     names = [path.stem for path in paths]
-    chosen = next((name for name in reversed(accepted_runs(paths[0].parent)) if name in names), names[0])
-    return names.index(chosen)
+    accepted = next((name for name in reversed(accepted_runs(paths[0].parent)) if name in names), None)
+    if accepted is not None:
+        return names.index(accepted)
+    return next((position for position, path in enumerate(paths) if not baselines.has_failed(path)), 0)
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ def history_command(
 
     NAME is the name of the runs, where * and ? stand for any characters; all runs of the machine unless given.
 
-    Exit status: 0 where nothing has become worse than the accepted run, 1 where something has, 2 where there is no
-    series.
+    Exit status: 0 where nothing has become worse than the accepted run, 1 where something has, or where scores have
+    changed while nothing recorded has, 2 where there is no series.
     """
     from tlbench.judge.history import history
     from tlbench.report import history as pages
@@ -73,9 +73,11 @@ def history_command(
     pages.write(found, folder, "all runs" if name == "*" else name, paths[0].parent.name)
     click.echo(pages.describe(found))
     click.echo(f"\nThe page is {folder / pages.PAGE}; {folder / pages.TEXT} is the same for a job summary.")
-    if found.alarms:
-        click.echo(f"To accept the drift: tlbench accept {paths[-1].stem.partition('_')[0]} --store {store}")
-    ctx.exit(REGRESSED if found.alarms else SAFE)
+    if found.alarming:
+        number = paths[-1].stem.partition("_")[0]
+        what = "drift" if found.alarms else "change"
+        click.echo(f"To accept the {what}: tlbench accept {number} --store {store}")
+    ctx.exit(REGRESSED if found.alarming else SAFE)
 
 
 @click.command("accept")

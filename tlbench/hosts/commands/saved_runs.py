@@ -150,6 +150,8 @@ def list_command(store: Path, baselines_place: str | None) -> None:
             for outcome in ("supported", "refuted", "inconclusive")
             if (count := sum(claim.outcome == outcome for claim in run.claims))
         )
+        if run.failed:
+            verdicts = ", ".join(filter(None, (verdicts, "failed its comparison")))
         here = run.surroundings.environment
         lines.append((path.stem, run.created[:16], str(here), f"{len(run.arms)} arms, {trials} trials", verdicts))
     click.echo(tabulate(lines, ("saved run", "at (UTC)", "environment", "", "verdicts")) if lines else "No saved runs.")
