@@ -75,6 +75,8 @@ def make_index(folder):
     make_wheel(wheels, "keras", "5.0", {"keras/__init__.py": "raise ImportError('no symbol in this driver')"})
     for version in ("1.0", "2.0"):
         make_wheel(wheels, "other", version, {"other.py": ""})
+    for backend in ("tensorflow", "jax"):
+        make_wheel(wheels, backend, "3.0", {f"{backend}/__init__.py": ""})
     make_wheel(wheels, "tlbench", "9.9", {"tlbench/__init__.py": "", "tlbench/__main__.py": TLBENCH})
     make_wheel(wheels, "pytest", "9.9", {"pytest/__init__.py": "", "pytest/__main__.py": PYTEST})
     for wheel in wheels.glob("*.whl"):

@@ -9,8 +9,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tlbench.machine import installed
+
 
 __version__ = "0.1.0"
+
+# Before anything here or in a project's tests imports Keras, which has no backend but TensorFlow by itself.
+installed.tell_keras()
 
 if TYPE_CHECKING:
     from tlbench.public import *  # noqa: F403 - exactly the names of its `__all__`.

@@ -41,7 +41,8 @@ ELSEWHERE = {
         "declare/trials.py",
         "declare/revisions.py",
     ),
-    *("machine/environment.py", "machine/folders.py", "machine/packages.py", "__init__.py"),
+    *("machine/environment.py", "machine/folders.py", "machine/installed.py"),
+    *("machine/packages.py", "__init__.py"),
 }
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from packaging.requirements import Requirement
+
 import tlbench
+
+from tlbench.machine import installed
+from tlbench.machine.packages import backend_of
 
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +28,21 @@ def test_a_version_is_the_same_wherever_it_stands():
     action = re.search(r"actions/upgrade@v(.+)$", (ROOT / "docs" / "how-to" / "ci.md").read_text(), re.MULTILINE)
 
     assert tlbench.__version__ == project["version"] == cited[1] == action[1]
+
+
+def test_an_installation_brings_no_backend_but_that_of_its_extra():
+    """From the oldest version that is supported; with or without CUDA."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = {Requirement(text).name for text in project["dependencies"]}
+    oldest = {
+        (prefix, name): [str(Requirement(text).specifier) for text in project["optional-dependencies"][prefix + name]]
+        for prefix in ("", "gpu-")
+        for name in installed.BACKENDS
+    }
+
+    assert "keras" in required
+    assert not [name for name in required if backend_of(name)]
+    assert {(p, name): [f">={installed.OLDEST[name]}"] for p in ("", "gpu-") for name in installed.BACKENDS} == oldest
 
 
 @pytest.mark.parametrize("page", PAGES)

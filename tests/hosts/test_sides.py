@@ -7,7 +7,7 @@ import pytest
 from tlbench.errors import ConfigurationError
 from tlbench.hosts.requirements import Requirements, Settings
 from tlbench.hosts.sides import SideOptions, of_locks, of_requirements
-from tlbench.machine import backends, flags
+from tlbench.machine import backends, flags, installed
 
 
 PLAIN = (SideOptions(), SideOptions())
@@ -68,7 +68,7 @@ def test_a_backend_that_the_study_does_not_run_on_is_left_out(lock):
     ) == sides.notes
     assert on_torch.changed
     assert () == on_torch.notes
-    assert ("keras==1", "tensorflow==1", "torch==2") == on_torch.new.packages
+    assert ("keras==1", "torch==2") == on_torch.new.packages
     assert of_locks(old, new, (), None, (SideOptions(), SideOptions("torch"))).changed
 
 
@@ -115,13 +115,62 @@ def test_sides_are_told_apart_by_their_settings():
 
 
 def test_another_tensorflow_beside_torch_is_no_change(lock):
-    """It is installed as it is locked, since tlbench requires it."""
+    """A study on PyTorch needs none, and a note says that it was not compared."""
     old, new = lock("old", "torch==1", "tensorflow==1"), lock("new", "torch==1", "tensorflow==2")
 
     sides = of_locks(old, new, (), "torch", PLAIN)
 
     assert not sides.changed
-    assert ("tensorflow==2", "torch==1") == sides.new.packages
+    assert ("torch==1",) == sides.new.packages
+    assert 1 == len(sides.notes)
+
+
+def test_each_side_has_its_own_backend_alone(lock):
+    """From one lock file with both; its name tells of no package that is gone."""
+    file = lock("both", "keras==1", "tensorflow==1", "jax==1")
+
+    sides = of_locks(file, file, (), None, (SideOptions("tensorflow"), SideOptions("jax")))
+
+    assert ("keras==1", "tensorflow==1") == sides.old.all
+    assert ("jax==1", "keras==1") == sides.new.all
+    assert ("keras==1 tensorflow==1 jax==1 on tensorflow", "keras==1 tensorflow==1 jax==1 on jax") == sides.names
+
+
+def test_the_backend_of_requirements_is_one_that_both_sides_name(monkeypatch):
+    """Or else the one here, which may be none: then it is TensorFlow."""
+
+    def chosen(old, new):
+        sides = of_requirements(old, new, (), None, PLAIN)
+        return sides.old.backend, sides.new.backend
+
+    assert ("jax", "jax") == chosen("jax==1", "numpy==2 jax==2")
+    assert ("tensorflow", "tensorflow") == chosen("keras==1", "jaxtyping==1 keras==2")
+
+    monkeypatch.setattr(backends, "backend", lambda: "torch")
+
+    assert ("torch", "torch") == chosen("keras==1", "keras==2 jax==1")
+
+    monkeypatch.setattr(installed, "chosen", lambda: None)
+
+    assert ("tensorflow", "tensorflow") == chosen("keras==1", "keras==2")
+
+
+@pytest.mark.parametrize(
+    ("packages", "backend", "here", "expected"),
+    [
+        (("keras==1",), "tensorflow", "2.21.0", ("keras==1", "tensorflow>=2.16")),
+        (("keras==1",), "jax", "0.10.2", ("keras==1", "jax==0.10.2")),
+        (("keras==1",), "torch", None, ("keras==1", "torch>=2.2")),
+        (("tensorflow-cpu==2",), "tensorflow", "2.21.0", ("tensorflow-cpu==2",)),
+        (("jaxlib==1",), "jax", None, ("jaxlib==1", "jax>=0.4.30")),
+        (("torch==2", "jax==1"), "torch", "1", ("torch==2", "jax==1")),
+    ],
+)
+def test_an_environment_has_its_backend_and_no_other(packages, backend, here, expected, monkeypatch):
+    """As it is named, under any of its names; or else as it is here, and for TensorFlow as Keras has it."""
+    monkeypatch.setattr(installed, "version", lambda _name: here)
+
+    assert (*expected, "tlx==1") == Requirements(packages, backend, ("tlx==1",)).all
 
 
 @pytest.mark.parametrize("flag", flags.FLAGS)

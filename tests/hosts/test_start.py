@@ -16,6 +16,7 @@ import tlbench
 from tlbench.hosts.cli import main
 from tlbench.hosts.commands import start
 from tlbench.hosts.commands.start import FILES
+from tlbench.machine import backends
 
 
 def init(*arguments):
@@ -75,7 +76,7 @@ def test_every_template_is_written():
 
 
 def test_workflows_hold_against_githubs_schema(tmp_path):
-    """With this version of tlbench and of its action."""
+    """With this version of tlbench and of its action, and with the backend of here."""
     pytest.importorskip("check_jsonschema")
     init(tmp_path)
     workflows = sorted((tmp_path / ".github" / "workflows").iterdir())
@@ -85,7 +86,8 @@ def test_workflows_hold_against_githubs_schema(tmp_path):
 
     assert 0 == checked.returncode, checked.stdout
     assert f"actions/upgrade@v{tlbench.__version__}\n" in workflows[1].read_text()
-    assert f'"tlbench>={tlbench.__version__}"' in workflows[0].read_text()
+    backend = backends.backend()
+    assert f'"tlbench[{backend}]>={tlbench.__version__}" keras {backend}\n' in workflows[0].read_text()
 
 
 @pytest.mark.slow

@@ -47,8 +47,21 @@ def test_an_environment_is_made_once(tmp_path):
 
     assert first == again
     assert made == (again.folder / COMPLETE).stat().st_mtime_ns
-    assert {"keras": "1.0", "other": "2.0", "tlbench": "9.9", "pytest": "9.9"} == first.packages
+    expected = {"keras": "1.0", "tensorflow": "3.0", "other": "2.0", "tlbench": "9.9", "pytest": "9.9"}
+    assert expected == first.packages
     assert first.folder != prepare(keras("2.0"), tmp_path).folder
+
+
+@pytest.mark.usefixtures("index")
+def test_each_side_has_the_backend_that_it_asks_for(tmp_path):
+    """As the command makes it; neither has the other's."""
+    backends = "--from-backend", "tensorflow", "--to-backend", "jax"
+
+    ended = invoke("upgrade", "keras==1.0", "keras==1.0 jax==3.0", *backends, "--store", tmp_path / "store")
+
+    made = [json.loads(path.read_text())["packages"] for path in (tmp_path / "store").rglob(COMPLETE)]
+    assert ended.exit_code in {0, 1, 3}, ended.output
+    assert [["jax"], ["tensorflow"]] == sorted(sorted({"jax", "tensorflow"} & set(packages)) for packages in made)
 
 
 @pytest.mark.usefixtures("index")

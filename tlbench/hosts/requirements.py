@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from tlbench.errors import ConfigurationError
-from tlbench.machine import backends, flags
+from tlbench.machine import flags, installed
 
 
 if TYPE_CHECKING:
@@ -96,8 +95,8 @@ class Requirements:
     title: str = ""
 
     def __post_init__(self) -> None:
-        if self.backend not in backends.BACKENDS:
-            msg = f"tlbench trains on the backends {', '.join(backends.BACKENDS)}. Received: {self.backend!r}"
+        if self.backend not in installed.BACKENDS:
+            msg = f"tlbench trains on the backends {', '.join(installed.BACKENDS)}. Received: {self.backend!r}"
             raise ConfigurationError(msg)
         if not self.packages:
             msg = 'An environment needs a requirement, for instance "keras==3.15.1". Received: nothing'
@@ -129,10 +128,8 @@ class Requirements:
     @property
     def all(self) -> tuple[str, ...]:
         """The packages, the backend where none of them is it, and what both sides share."""
-        distribution = canonicalize_name(self.backend)
-        # tlbench itself requires TensorFlow. The others come as they are here, if they are.
-        implied = () if self.backend == "tensorflow" or distribution in self.names else (_as_here(distribution),)
-        return (*self.packages, *implied, *self.extra)
+        named = self.names & set(installed.DISTRIBUTIONS.get(self.backend, (self.backend,)))
+        return (*self.packages, *(() if named else (_implied(self.backend),)), *self.extra)
 
     @property
     def own(self) -> tuple[str | None, tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -146,8 +143,10 @@ class Requirements:
         return " ".join([self.title or " ".join(self.packages), *settings])
 
 
-def _as_here(distribution: str) -> str:
-    try:
-        return f"{distribution}=={metadata.version(distribution)}"
-    except metadata.PackageNotFoundError:
-        return distribution
+def _implied(backend: str) -> str:
+    """The requirement of a backend that nobody has named."""
+    here = installed.version(backend)
+    # Each release of TensorFlow takes some releases of Keras only: Keras says which. The others come as they are here.
+    if here is None or backend == "tensorflow":
+        return f"{backend}>={installed.OLDEST[backend]}"
+    return f"{backend}=={here}"

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from tlbench.errors import ConfigurationError
 from tlbench.hosts.locks.reading import read, titles
 from tlbench.hosts.requirements import Requirements, Settings
-from tlbench.machine.backends import BACKENDS
-from tlbench.machine.packages import backend_of
+from tlbench.machine import backends, installed
+from tlbench.machine.installed import BACKENDS
+from tlbench.machine.packages import backend_of, matters
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from tlbench.hosts.locks.reading import Locked
-
-# Where neither the user nor a lock file says another.
-DEFAULT_BACKEND = "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,17 @@ def of_requirements(
         old: Requirements before the change, separated by spaces.
         new: Requirements after the change.
         extra: Requirements of both sides.
-        backend: Keras' backend of both sides; None for TensorFlow.
+        backend: Keras' backend of both sides; None for the first of TensorFlow, JAX and PyTorch that both name, or
+            else for the one that Keras has here.
         options: Options of each side.
 
     Raises:
         ConfigurationError: A requirement or a setting cannot be read.
     """
     made = []
+    default = default_backend(old.split(), new.split())
     for text, side in zip((old, new), options, strict=True):
-        chosen = side.backend or backend or DEFAULT_BACKEND
+        chosen = side.backend or backend or default
         made.append(Requirements.parse(text, chosen, extra, side.settings(chosen)))
     return Sides(made[0], made[1], _told(made[0], made[1]))
 
@@ -103,7 +106,7 @@ def of_locks(
         new: The file after the change; it may be of another format.
         extra: Requirements of both sides.
         backend: Keras' backend of both sides; None for the first of TensorFlow, JAX and PyTorch that both files
-            have, or else for that of each file.
+            have, or else for that of each file, or else for the one that Keras has here.
         options: Options of each side.
 
     Raises:
@@ -117,7 +120,7 @@ def of_locks(
     defaults = _default_backends(*locks)
     chosen = [side.backend or backend or default for side, default in zip(options, defaults, strict=True)]
     notes = _unused(locks, chosen)
-    before, after = (_without(lock, chosen) for lock in locks)
+    before, after = (_without(lock, {name}) for lock, name in zip(locks, chosen, strict=True))
     for lock, name in zip((before, after), chosen, strict=True):
         if not lock.packages:
             msg = (
@@ -126,34 +129,23 @@ def of_locks(
             )
             raise ConfigurationError(msg)
     made = []
-    for lock, side, name, title in zip((before, after), options, chosen, titles(before, after), strict=True):
+    # A package that one side alone does without, since it runs on another backend, is not gone from its file.
+    told = titles(*(_without(lock, set(chosen)) for lock in locks))
+    for lock, side, name, title in zip((before, after), options, chosen, told, strict=True):
         settings, packages = side.settings(name, lock.python), tuple(lock.packages.values())
         made.append(Requirements(packages, name, extra, settings.python, settings.variables, lock.indexes, title))
-    changed = _decisive(made[0], chosen) != _decisive(made[1], chosen)
+    changed = (made[0].packages, made[0].backend, made[0].own) != (made[1].packages, made[1].backend, made[1].own)
     return Sides(made[0], made[1], _told(made[0], made[1]), changed, not_compared, notes)
 
 
-def _is_unused(name: str, chosen: Sequence[str]) -> bool:
+def _is_unused(name: str, chosen: Collection[str]) -> bool:
     backend = backend_of(name)
     return backend is not None and backend not in chosen
 
 
-def _decisive(side: Requirements, chosen: Sequence[str]) -> tuple[object, ...]:
-    """Everything of a side that the study depends on."""
-    packages = [package for package in side.packages if not _is_unused(Requirement(package).name, chosen)]
-    return packages, side.backend, side.own
-
-
-def _without(lock: Locked, chosen: Sequence[str]) -> Locked:
-    """A lock file without the backends that the study does not run on: each of them is gigabytes to install.
-
-    TensorFlow stays: tlbench requires it, and its version says which Keras there can be.
-    """
-    kept = {
-        name: requirement
-        for name, requirement in lock.packages.items()
-        if not _is_unused(name, chosen) or backend_of(name) == "tensorflow"
-    }
+def _without(lock: Locked, chosen: Collection[str]) -> Locked:
+    """A lock file without the backends that are not chosen: each of them is gigabytes to install."""
+    kept = {name: requirement for name, requirement in lock.packages.items() if not _is_unused(name, chosen)}
     return replace(lock, packages=kept)
 
 
@@ -175,14 +167,41 @@ def _told(old: Requirements, new: Requirements) -> tuple[str, str]:
     return f"{old} on {old.backend}", f"{new} on {new.backend}"
 
 
+def default_backend(*sides: Iterable[str]) -> str:
+    """The backend of a study where nobody says another: the first that all sides name, or else the one here.
+
+    Args:
+        sides: Requirements of each side; one that cannot be read counts for none.
+
+    Raises:
+        ConfigurationError: None is shared, and Keras is told a backend that tlbench does not train on.
+    """
+    named = [_backends_of(requirements) for requirements in sides]
+    shared = [backend for backend in BACKENDS if named and all(backend in each for each in named)]
+    if shared:
+        return shared[0]
+    # The command needs no backend where it runs: each environment has its own.
+    return backends.backend() if installed.chosen() else BACKENDS[0]
+
+
 def _default_backends(old: Locked, new: Locked) -> list[str]:
-    """The backend of each side where nobody names one.
+    """The backend of each side where nobody says another.
 
     A package that comes or goes does not change the study's backend: one that both files have is preferred.
     """
-    each = [[backend for backend in BACKENDS if backend in map(backend_of, lock.packages)] for lock in (old, new)]
-    shared = [backend for backend in each[0] if backend in each[1]]
-    return [(shared or found or [DEFAULT_BACKEND])[0] for found in each]
+    each = [lock.packages.values() for lock in (old, new)]
+    shared = default_backend(*each)
+    return [shared if shared in _backends_of(packages) else default_backend(packages) for packages in each]
+
+
+def _backends_of(requirements: Iterable[str]) -> set[str | None]:
+    found = set()
+    for requirement in requirements:
+        with contextlib.suppress(InvalidRequirement):  # Whoever makes an environment of it says so.
+            name = canonicalize_name(Requirement(requirement).name)
+            if matters(name):
+                found.add(backend_of(name))
+    return found
 
 
 def _not_compared(old: Locked, new: Locked) -> tuple[str, ...]:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import sys
 
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench.errors import ConfigurationError
+from tlbench.machine import installed
 from tlbench.machine.packages import LIBRARIES
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import keras
 
     from numpy.typing import NDArray
-
-BACKENDS = ("tensorflow", "jax", "torch")
 
 # Environment variables that decide on precision, determinism, kernels or pools of threads: results of other values are
 # kept apart. TLBENCH_ENVIRONMENT names an isolated environment, for all in it that nothing else here says.
@@ -64,26 +62,39 @@ KERAS_DEFAULTS = {"floatx": "float32", "epsilon": "1e-07", "image_data_format": 
 
 
 def backend() -> str:
-    """Name of Keras' backend, found without importing it."""
+    """Name of Keras' backend, found without importing it.
+
+    Raises:
+        ConfigurationError: No backend is installed, or Keras is told one that tlbench does not train on.
+    """
     if "keras" in sys.modules:
         return str(sys.modules["keras"].backend.backend())
-    name = os.environ.get("KERAS_BACKEND") or _configured() or "tensorflow"
-    if name not in BACKENDS:
-        msg = f"tlbench trains on the backends {', '.join(BACKENDS)}. Received: KERAS_BACKEND={name!r}"
+    name = installed.chosen()
+    if name is None:
+        msg = f"Keras has no backend here: {installed.REMEDY}. Received: none of {', '.join(installed.BACKENDS)}"
+        raise ConfigurationError(msg)
+    if name not in installed.BACKENDS:
+        msg = f"tlbench trains on the backends {', '.join(installed.BACKENDS)}. Received: KERAS_BACKEND={name!r}"
         raise ConfigurationError(msg)
     return name
 
 
 def version(distribution: str) -> str:
-    """Installed version of a distribution, found without importing it.
+    """Installed version of a distribution or a backend, found without importing it.
 
     Raises:
         ConfigurationError: It is not installed.
     """
-    for name in (distribution, *(f"{distribution}{suffix}" for suffix in ("-cpu", "-intel", "-macos"))):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            return metadata.version(name)
-    msg = f"The backend {distribution!r} is not installed: pip install {distribution}, or choose another KERAS_BACKEND."
+    found = installed.version(distribution)
+    if found is not None:
+        return found
+    if distribution in installed.BACKENDS:
+        msg = (
+            f'The backend {distribution!r} is not installed: pip install "tlbench[{distribution}]", or choose another '
+            f"KERAS_BACKEND. Received: KERAS_BACKEND={distribution!r}"
+        )
+    else:
+        msg = f"{distribution} is not installed: pip install {distribution}. Received: {distribution!r}"
     raise ConfigurationError(msg)
 
 
@@ -246,7 +257,7 @@ def _keras_settings() -> dict[str, str]:
         config: Any = sys.modules["keras"].config
         values = {name: getattr(config, name)() for name in KERAS_DEFAULTS}
     else:
-        values = _configuration()
+        values = installed.configuration()
     given = {name: values.get(name, default) for name, default in KERAS_DEFAULTS.items()}
     return given | {"epsilon": f"{float(given['epsilon']):g}"}
 
@@ -425,17 +436,3 @@ def release_memory() -> None:
         import torch
 
         torch.cuda.empty_cache()
-
-
-def _configured() -> str | None:
-    return _configuration().get("backend")
-
-
-def _configuration() -> dict[str, Any]:
-    # As Keras will read it.
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    try:
-        configuration = json.loads((home / "keras.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return configuration if isinstance(configuration, dict) else {}

@@ -8,6 +8,7 @@ import click
 
 from tabulate import tabulate
 
+from tlbench.machine import backends
 from tlbench.networks import applications, flows, parts
 from tlbench.networks.listed import FAMILIES, parse
 from tlbench.networks.xception import Xception
@@ -47,6 +48,7 @@ def _families() -> str:
 
 
 def _parts(text: str) -> str:
+    backends.version(backends.backend())  # Raises an error with a remedy, where an import of Keras has a traceback.
     network = parse(text)
     # A head of two labels, which is no part of the counts.
     divided = flows.flows(network.build(2), network.flow_ends)

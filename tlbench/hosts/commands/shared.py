@@ -9,7 +9,7 @@ import click
 
 from tlbench.errors import ConfigurationError
 from tlbench.judge.comparison import FailOn
-from tlbench.machine import backends
+from tlbench.machine.installed import BACKENDS
 from tlbench.run.options import option
 
 
@@ -67,5 +67,7 @@ store_option = like(
 baselines_option = like("--tlbench-baselines", ("--baselines", "baselines_place"))
 fail_option = like("--tlbench-compare-fail", "--fail")
 backend_option = click.option(
-    "--backend", type=click.Choice(backends.BACKENDS), default="tensorflow", show_default=True, help="Keras' backend."
+    "--backend",
+    type=click.Choice(BACKENDS),
+    help="Keras' backend (default: PACKAGE where it is one, else the one here).",
 )

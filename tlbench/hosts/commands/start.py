@@ -11,6 +11,7 @@ import click
 
 from tlbench import __version__
 from tlbench.errors import ConfigurationError
+from tlbench.hosts.sides import default_backend
 
 
 # Files of a project, by the name of their template.
@@ -22,8 +23,8 @@ FILES = {
     "tlbench-upgrade.yml": ".github/workflows/tlbench-upgrade.yml",
 }
 
-# Stands in a template for the version of tlbench.
-VERSION = "TLBENCH_VERSION"
+# Stand in a template for the version of tlbench, and for Keras' backend.
+VERSION, BACKEND = "TLBENCH_VERSION", "TLBENCH_BACKEND"
 
 
 def write_start(folder: Path) -> list[Path]:
@@ -46,12 +47,14 @@ def write_start(folder: Path) -> list[Path]:
             f"tlbench init FOLDER. Received: {', '.join(there)}"
         )
         raise ConfigurationError(msg)
+    backend = default_backend()
     templates = resources.files("tlbench.hosts") / "templates"
     try:
         for name, path in written.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             text = (templates / f"{name}.template").read_text(encoding="utf-8")
-            path.write_text(text.replace(VERSION, __version__), encoding="utf-8", newline="\n")
+            text = text.replace(VERSION, __version__).replace(BACKEND, backend)
+            path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         msg = f"A file cannot be written; choose another folder: tlbench init FOLDER. Received: {error}"
         raise ConfigurationError(msg) from error

@@ -15,8 +15,8 @@ from tlbench.hosts.commands.shared import COULD_NOT_RUN, NOT_MEASURED, SAFE, STA
 from tlbench.hosts.commands.studies import ending_on_sigterm, study_options
 from tlbench.hosts.sides import SideOptions, of_locks, of_requirements
 from tlbench.hosts.upgrade import upgrade
-from tlbench.machine.backends import BACKENDS
 from tlbench.machine.flags import FLAGS
+from tlbench.machine.installed import BACKENDS
 from tlbench.report import comparisons
 from tlbench.report.gathering import comparison_record
 
@@ -70,7 +70,7 @@ def _side_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    help="Keras' backend of both sides (default: the first of these in the lock files, else tensorflow).",
+    help="Keras' backend of both sides (default: the first of these that both sides name, else the one here).",
 )
 @_side_options
 @fail_option

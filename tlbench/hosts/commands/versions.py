@@ -14,6 +14,7 @@ from tlbench.hosts.commands.shared import COULD_NOT_RUN, REGRESSED, SAFE, backen
 from tlbench.hosts.commands.studies import ending_on_sigterm, study_options
 from tlbench.hosts.isolation import released_versions
 from tlbench.hosts.requirements import Requirements
+from tlbench.hosts.sides import default_backend
 from tlbench.hosts.upgrade import Question, find_first_change
 from tlbench.machine import environment
 from tlbench.store import fingerprints
@@ -73,7 +74,7 @@ def bisect_command(
     first: str,
     last: str,
     study: StudyCommand,
-    backend: str,
+    backend: str | None,
     claim: str | None,
     metric: str | None,
     versions: str | None,
@@ -91,9 +92,10 @@ def bisect_command(
         raise ConfigurationError(msg)
     listed = tuple(versions.split(",")) if versions else released_versions(package, first, last)
     question = Question(claim, metric, ratio)
+    chosen = backend or default_backend([package])
 
     def requirements(version: str) -> Requirements:
-        return Requirements((f"{package}=={version}",), backend, study.extra)
+        return Requirements((f"{package}=={version}",), chosen, study.extra)
 
     try:
         with ending_on_sigterm():
