@@ -19,6 +19,7 @@ from tlbench.declare.claims import (
     score,
     validation_accuracy,
 )
+from tlbench.declare.degraded import Degraded
 from tlbench.declare.evaluations import Evaluation, Images, Mirrored, TestImages
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
 from tlbench.declare.study import Study
@@ -108,6 +109,7 @@ __all__ = [
     "DataReference",
     "Dataset",
     "Decision",
+    "Degraded",
     "Drawn",
     "Environment",
     "EnvironmentFailure",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from tlbench.train.batches import Rows, predict, prediction_batch
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Future
 
     import keras
 
@@ -106,3 +108,13 @@ class _Altered(Rows):
             )
             raise DataError(msg)
         return altered
+
+    def batches(self, order: Iterable[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+        """The rows at some positions, batch after batch; the next batch is altered while one is predicted."""
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            ahead: deque[Future[NDArray[Any]]] = deque()
+            for positions in order:
+                ahead.append(executor.submit(self.take, positions))
+                if len(ahead) > 1:
+                    yield ahead.popleft().result()
+            yield from (batch.result() for batch in ahead)

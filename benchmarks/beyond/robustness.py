@@ -1,0 +1,86 @@
+"""Degraded test images: kinds and severities, networks, and the accuracy that networks keep.
+
+Kinds and ranges are those of Roy et al. 2018 (arXiv:1807.10108), who made the Natural Images data set for this
+question. The ranges are in their code (github.com/prasunroy/cnn-on-degraded-images, `test.py`).
+"""
+
+from __future__ import annotations
+
+import math
+
+from functools import partial, reduce
+from operator import add
+from typing import TYPE_CHECKING
+
+from tlbench import Degraded, combined, score
+
+from ..poster import EIGHT_CLASSES, direct, frozen
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tlbench import Arm, Quantity, Study
+
+# Roy et al. blur photographs of several sizes by kernels of so many pixels. That such a kernel's share of the image is
+# its share of 224 pixels, the size that VGG, ResNet and MobileNet take, is this suite's convention.
+WIDTH = 224
+
+# Four severities of each kind, from mild to severe, with their meaning. All are on the grids of Roy et al.: noise from
+# 0 to 255 by 5, shares of pixels from 0 to 1 by 0.05, kernels of 1 to 51 (Gaussian) and of 3 to 31 pixels (motion) by
+# 2, qualities from 30 to 0 by 2. `cv2.getGaussianKernel` gives kernels of 11, 21, 31 and 51 pixels the deviations 2,
+# 3.5, 5 and 8. The choice of four is this suite's: mild ones lie closer together, since all networks guess in the end.
+SEVERITIES = {
+    "Gaussian white noise": ("standard deviation (of 255)", (15, 30, 60, 120)),
+    "Gaussian colour noise": ("standard deviation (of 255)", (15, 30, 60, 120)),
+    "salt-and-pepper noise": ("share of the pixels", (0.05, 0.1, 0.2, 0.4)),
+    "Gaussian blur": ("standard deviation (share of the width)", tuple(each / WIDTH for each in (2, 3.5, 5, 8))),
+    "motion blur": ("length (share of the width)", tuple(each / WIDTH for each in (7, 15, 23, 31))),
+    "JPEG compression": ("quality", (30, 20, 10, 2)),
+}
+
+
+def networks(study: Study) -> tuple[Arm, ...]:
+    """The poster's arms on eight classes: random weights, and transferred ones with flows frozen."""
+    return direct(study, EIGHT_CLASSES), *(frozen(study, flows) for flows in ("none", "entry+middle", "all"))
+
+
+def degradations(kind: str) -> tuple[Degraded, ...]:
+    """Test images at each severity of a kind."""
+    return tuple(Degraded(kind, severity) for severity in SEVERITIES[kind][1])
+
+
+def mean(quantities: Iterable[Quantity]) -> Quantity:
+    """Mean of some quantities."""
+    terms = tuple(quantities)
+    return reduce(add, terms) / len(terms)
+
+
+def under(kind: str, arm: Arm) -> Quantity:
+    """Mean accuracy over the severities of a kind."""
+    return mean(score(arm, on=images) for images in degradations(kind))
+
+
+def _share(accuracies: Sequence[float], chance: float) -> float:
+    on_degraded, on_originals = accuracies
+    return (on_degraded - chance) / (on_originals - chance) if on_originals > chance else math.nan
+
+
+def kept(study: Study, kind: str, arm: Arm) -> Quantity:
+    """Accuracy above chance that is left under a kind of degradation, as a share of that on images as they are."""
+    share = partial(_share, chance=1 / len(study.class_names))
+    return combined(f"share kept under {kind} by [{arm.label}]", share, under(kind, arm), score(arm), unit="percent")
+
+
+def _tau(accuracies: Sequence[float]) -> float:
+    from scipy.stats import kendalltau
+
+    half = len(accuracies) // 2
+    return float(kendalltau(accuracies[:half], accuracies[half:]).statistic)
+
+
+def rank_correlation(study: Study, kind: str) -> Quantity:
+    """Kendall's tau-b of the networks' accuracies on images as they are and on degraded ones, from -1 to 1."""
+    arms = networks(study)
+    accuracies = (*map(score, arms), *(under(kind, arm) for arm in arms))
+    return combined(f"rank correlation under {kind}", _tau, *accuracies, highest=1.0)
