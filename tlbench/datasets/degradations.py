@@ -129,15 +129,11 @@ def gaussian_blur(images: NDArray[np.uint8], _numbers: NDArray[np.int64], share:
         images: Shape (N, H, W, 3).
         share: Standard deviation of the Gaussian as a share of the images' width.
     """
-    from scipy.ndimage import gaussian_filter1d
+    from scipy.ndimage import gaussian_filter
 
-    height, width = images.shape[1:3]
     # scipy divides by the square of the deviation; this one's kernel is a single pixel.
-    deviation = max(share * width, 1e-3)
-    down, across = (
-        gaussian_filter1d(np.eye(size, dtype=np.float32), deviation, axis=0, mode="reflect") for size in (height, width)
-    )
-    return _blurred(images, down, across)
+    deviation = max(share * images.shape[2], 1e-3)
+    return _each(images, lambda image: gaussian_filter(image, (deviation, deviation, 0), mode="reflect"))
 
 
 def motion_blur(images: NDArray[np.uint8], _numbers: NDArray[np.int64], share: float) -> NDArray[np.uint8]:
@@ -149,27 +145,18 @@ def motion_blur(images: NDArray[np.uint8], _numbers: NDArray[np.int64], share: f
     """
     from scipy.ndimage import convolve1d
 
-    width = images.shape[2]
     # Each pixel weighs as much as it shares with the bar, so that a length need not be a whole number.
-    length = max(share * width, 1)
+    length = max(share * images.shape[2], 1)
     reach = np.arange(-np.ceil((length - 1) / 2), np.ceil((length - 1) / 2) + 1)
     weights = np.clip(length / 2 - np.abs(reach) + 0.5, 0, 1)
-    across = convolve1d(np.eye(width, dtype=np.float32), weights / weights.sum(), axis=0, mode="reflect")
-    return _blurred(images, None, across)
+    return _each(images, lambda image: convolve1d(image, weights / weights.sum(), axis=1, mode="reflect"))
 
 
-def _blurred(
-    images: NDArray[np.uint8], down: NDArray[np.float32] | None, across: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    # A filter along an axis is a matrix, that of the filtered unit vectors, and a product with it takes half the time
-    # of scipy.ndimage on images. Image by image: they stay in the processor's cache.
+def _each(images: NDArray[np.uint8], blur: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> NDArray[np.uint8]:
+    # Image by image: one stays in the processor's cache, and takes the same time in a batch of any size.
     degraded = np.empty_like(images)
     for position, image in enumerate(images):
-        blurred = image.astype(np.float32)
-        if down is not None:
-            blurred = (down @ blurred.reshape(len(image), -1)).reshape(image.shape)
-        blurred = across @ blurred
-        degraded[position] = np.rint(blurred, out=blurred)
+        degraded[position] = np.rint(blur(image.astype(np.float32)))
     return degraded
 
 
