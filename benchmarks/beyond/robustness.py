@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from typing import TYPE_CHECKING
@@ -40,9 +41,24 @@ SEVERITIES = {
 }
 
 
+def random(study: Study) -> Arm:
+    """The poster's arm of random weights on eight classes."""
+    return replace(direct(study, EIGHT_CLASSES), label="random")
+
+
+def transferred(study: Study) -> Arm:
+    """The poster's arm of transferred weights with nothing frozen."""
+    return replace(frozen(study, "none"), label="transferred")
+
+
 def networks(study: Study) -> tuple[Arm, ...]:
-    """The poster's arms on eight classes: random weights, and transferred ones with flows frozen."""
-    return direct(study, EIGHT_CLASSES), *(frozen(study, flows) for flows in ("none", "entry+middle", "all"))
+    """All arms: random weights, and transferred ones with more and more frozen."""
+    return random(study), transferred(study), frozen(study, "entry+middle"), frozen(study, "all")
+
+
+def shown(kind: str, severity: float) -> str:
+    """A severity as tables and axes show it."""
+    return f"{severity:.1%}" if "blur" in kind else f"{severity:g}"
 
 
 def degradations(kind: str) -> tuple[Degraded, ...]:

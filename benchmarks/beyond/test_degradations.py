@@ -8,8 +8,18 @@ import pytest
 
 from tlbench import Column, Lines, Margin, Point, Row, Table, score
 
-from ..poster import EIGHT_CLASSES, direct, frozen
-from .robustness import SEVERITIES, degradations, kept, mean, networks, rank_correlation, under
+from .robustness import (
+    SEVERITIES,
+    degradations,
+    kept,
+    mean,
+    networks,
+    random,
+    rank_correlation,
+    shown,
+    transferred,
+    under,
+)
 
 
 if TYPE_CHECKING:
@@ -25,7 +35,7 @@ def accuracies(study: Study) -> Table:
     rows = [Row("as they are", {arm.label: score(arm) for arm in arms})]
     rows += [Row(kind, {arm.label: under(kind, arm) for arm in arms}) for kind in SEVERITIES]
     told = [
-        f"{kind}, {measure}: {', '.join(f'{severity:.3g}' for severity in severities)}."
+        f"{kind}, {measure}: {', '.join(shown(kind, severity) for severity in severities)}."
         for kind, (measure, severities) in SEVERITIES.items()
     ]
     columns = tuple(Column(arm.label, every_seed=False) for arm in arms)
@@ -41,7 +51,7 @@ def accuracy_over_severity(study: Study, kind: str) -> Lines:
             (
                 Point(0, score(arm), tick="none"),
                 *(
-                    Point(place, score(arm, on=images), tick=f"{severity:.3g}")
+                    Point(place, score(arm, on=images), tick=shown(kind, severity))
                     for place, (severity, images) in enumerate(zip(severities, degradations(kind), strict=True), 1)
                 ),
             ),
@@ -52,8 +62,7 @@ def accuracy_over_severity(study: Study, kind: str) -> Lines:
 
 
 def transferred_keeps_more(study: Study, kind: str) -> Claim:
-    transferred, random = frozen(study, "none"), direct(study, EIGHT_CLASSES)
-    return kept(study, kind, transferred).beats(kept(study, kind, random))
+    return kept(study, kind, transferred(study)).beats(kept(study, kind, random(study)))
 
 
 def order_is_kept(study: Study) -> Claim:
@@ -61,9 +70,9 @@ def order_is_kept(study: Study) -> Claim:
 
 
 def compression_harms_less(study: Study) -> Claim:
-    transferred = frozen(study, "none")
-    others = [kept(study, kind, transferred) for kind in ("Gaussian blur", "Gaussian colour noise")]
-    return kept(study, "JPEG compression", transferred).beats(mean(others))
+    arm = transferred(study)
+    others = [kept(study, kind, arm) for kind in ("Gaussian blur", "Gaussian colour noise")]
+    return kept(study, "JPEG compression", arm).beats(mean(others))
 
 
 @pytest.mark.tlbench_table(declare=accuracies)

@@ -46,7 +46,7 @@ class Degraded(TestImages):
     @property
     def name(self) -> str:
         """Name in tables and sentences, with the severity."""
-        return f"test images{self._of_dataset} with {self.kind}, {self.severity:g}"
+        return f"test images{self._of_dataset} with {self.kind}, {self.severity:.4g}"
 
     def altered(self, images: NDArray[np.uint8], numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images, degraded."""

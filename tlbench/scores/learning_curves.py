@@ -158,7 +158,13 @@ def interval_of_reach(
     if len(curves) < 2:
         return None
     drawn = np.random.default_rng(0).integers(0, len(curves), (RESAMPLES, len(curves)))
-    reached = [size_to_reach(sizes, curves[seeds].mean(axis=0), wanted[seeds].mean()) for seeds in drawn]
+    # Few seeds are drawn in few different ways, each of them often.
+    different, counts = np.unique(np.sort(drawn, axis=1), axis=0, return_counts=True)
+    reached = [
+        reach
+        for seeds, count in zip(different, counts, strict=True)
+        for reach in [size_to_reach(sizes, curves[seeds].mean(axis=0), float(wanted[seeds].mean()))] * count
+    ]
     order = {"at most": -1, "equal": 0, "more": 1}
     reached.sort(key=lambda reach: (order[reach.relation], reach.size))
     low = math.floor((1 - confidence) / 2 * RESAMPLES)

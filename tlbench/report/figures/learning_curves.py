@@ -128,10 +128,14 @@ class DrawnWorth:
     low: Reach | None
     high: Reach | None
 
-    def __str__(self) -> str:
-        """Say the number with its interval."""
-        text = f"{self.series} with {self.x:g} images is worth {self.images}"
-        return text if self.low is None else f"{text} (90 % interval {self.low} to {self.high})"
+    def told(self, reference: str) -> str:
+        """Say the number, with its interval where that holds more than the same bound.
+
+        Args:
+            reference: Label of the series whose images are counted.
+        """
+        text = f"{self.series} with {self.x:g} images is worth {self.images} of {reference}"
+        return text if self.low == self.high else f"{text} (90 % interval {self.low} to {self.high})"
 
 
 def _worths(traced: Mapping[str, Sequence[DrawnPoint]], reference: str | None) -> Iterator[DrawnWorth]:
@@ -218,7 +222,7 @@ class DrawnLearningCurves:
             f"{fit.series}: error = {fit.law.scale:.3g} x images^-{fit.law.exponent:.3g} + {fit.law.asymptote:.3g}"
             for fit in self.fits
         ]
-        return "\n".join([*lines, *(f"{worth} images of {self.reference}" for worth in self.worths)])
+        return "\n".join([*lines, *(worth.told(str(self.reference)) for worth in self.worths)])
 
     def records(self) -> Iterator[dict[str, Any]]:
         """One for each point and seed."""
