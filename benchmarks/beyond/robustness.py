@@ -29,14 +29,15 @@ WIDTH = 224
 
 # Four severities of each kind, from mild to severe, with their meaning. All are on the grids of Roy et al.: noise from
 # 0 to 255 by 5, shares of pixels from 0 to 1 by 0.05, kernels of 1 to 51 (Gaussian) and of 3 to 31 pixels (motion) by
-# 2, qualities from 30 to 0 by 2. `cv2.getGaussianKernel` gives kernels of 11, 21, 31 and 51 pixels the deviations 2,
-# 3.5, 5 and 8. The choice of four is this suite's: mild ones lie closer together, since all networks guess in the end.
+# 2, qualities from 30 to 0 by 2. `cv2.getGaussianKernel` gives kernels of 21, 31, 41 and 51 pixels the deviations 3.5,
+# 5, 6.5 and 8. The choice of four is this suite's: noise doubles, since all networks guess in the end, and blurs begin
+# where they change an image of 32 pixels at all; a bar of 7 pixels of 224 is one pixel there.
 SEVERITIES = {
     "Gaussian white noise": ("standard deviation (of 255)", (15, 30, 60, 120)),
     "Gaussian colour noise": ("standard deviation (of 255)", (15, 30, 60, 120)),
     "salt-and-pepper noise": ("share of the pixels", (0.05, 0.1, 0.2, 0.4)),
-    "Gaussian blur": ("standard deviation (share of the width)", tuple(each / WIDTH for each in (2, 3.5, 5, 8))),
-    "motion blur": ("length (share of the width)", tuple(each / WIDTH for each in (7, 15, 23, 31))),
+    "Gaussian blur": ("standard deviation (share of the width)", tuple(each / WIDTH for each in (3.5, 5, 6.5, 8))),
+    "motion blur": ("length (share of the width)", tuple(each / WIDTH for each in (11, 17, 23, 31))),
     "JPEG compression": ("quality", (30, 20, 10, 2)),
 }
 
