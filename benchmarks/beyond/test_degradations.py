@@ -91,17 +91,26 @@ def test_accuracy_over_severity(figure):
 @pytest.mark.tlbench_claim(declare=transferred_keeps_more)
 @pytest.mark.parametrize("kind", SEVERITIES)
 def test_transferred_weights_keep_more_of_their_accuracy(verdict):
-    """Training on more images before makes networks more robust (Djolonga et al. 2020, arXiv:2007.08558)."""
+    """Transferred weights keep a larger share of their accuracy than random ones do.
+
+    More training images make networks more robust (Djolonga et al. 2020, arXiv:2007.08558).
+    """
     assert verdict.supported, verdict
 
 
 @pytest.mark.tlbench_claim(declare=order_is_kept)
 def test_the_order_of_the_networks_is_kept(verdict):
-    """Accuracies on usual and on altered images rise together (Wenzel et al. 2022, arXiv:2207.09239)."""
+    """Networks keep the order of their accuracies on degraded images.
+
+    Accuracies on usual and on other images tend to rise together (Wenzel et al. 2022, arXiv:2207.09239).
+    """
     assert verdict.supported, verdict
 
 
 @pytest.mark.tlbench_claim(declare=compression_harms_less)
 def test_compression_harms_less_than_blur_and_noise(verdict):
-    """Networks are susceptible to blur and noise in particular (Dodge & Karam 2016, arXiv:1604.04004)."""
+    """Compression takes less of a transferred network's accuracy than blur and noise do.
+
+    Networks are susceptible to blur and noise in particular (Dodge & Karam 2016, arXiv:1604.04004).
+    """
     assert verdict.supported, verdict

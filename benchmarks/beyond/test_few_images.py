@@ -89,18 +89,27 @@ def test_learning_curves(figure):
 @pytest.mark.tlbench_claim(declare=transferred_beats_random)
 @pytest.mark.parametrize("per_class", CLAIMED)
 def test_transferred_beats_random_with_so_many_images(verdict):
-    """Transferred features give a boost that lingers after fine-tuning (Yosinski et al. 2014, arXiv:1411.1792)."""
+    """Transferred weights beat random ones with any number of images.
+
+    Transferred features give a boost that lingers after fine-tuning (Yosinski et al. 2014, arXiv:1411.1792).
+    """
     assert verdict.supported, verdict
 
 
 @pytest.mark.tlbench_claim(declare=lead_shrinks)
 def test_the_lead_shrinks_with_more_images(verdict):
-    """Pre-training is worth less, the more data a task has itself (Hernandez et al. 2021, arXiv:2102.01293)."""
+    """The lead of transferred weights shrinks with more images.
+
+    Pre-training counts in the low-data regime (Hernandez et al. 2021, arXiv:2102.01293).
+    """
     assert verdict.supported, verdict
 
 
 @pytest.mark.tlbench_claim(declare=worth_twice_the_images)
 @pytest.mark.parametrize("per_class", [5, 10, 25])
 def test_transfer_is_worth_twice_the_images(verdict):
-    """Pre-training multiplies the data of a task (Hernandez et al. 2021, arXiv:2102.01293)."""
+    """Random weights need more than twice the images to reach what transferred ones reach.
+
+    So much data is transferred, in the terms of Hernandez et al. 2021 (arXiv:2102.01293); twice is this suite's.
+    """
     assert verdict.supported, verdict
