@@ -13,10 +13,12 @@ from tlbench.report.figures.bars import DrawnBar, DrawnBars
 from tlbench.report.figures.calibration import Bin, CalibrationSeries, DrawnCalibration
 from tlbench.report.figures.confusion import DrawnConfusion
 from tlbench.report.figures.curves import Curve, DrawnCurves
+from tlbench.report.figures.learning_curves import DrawnFit, DrawnLearningCurves, DrawnWorth
 from tlbench.report.figures.lines import DrawnLines, DrawnPoint
 from tlbench.report.figures.matrix import DrawnMatrix, DrawnPair
 from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Value
+from tlbench.scores.learning_curves import PowerLaw, Reach
 
 
 ENVIRONMENT = Environment("tensorflow", "2.21.0", "3.15.1", "cpu", "x86_64", "3.11.7")
@@ -117,6 +119,17 @@ def figures(label="A"):
         DrawnConfusion("confusion", "Confusion", "taken", (label, "dog"), ((9, 1), (2, 8)), (some, some), "poster"),
         DrawnCalibration(
             "calibration", "Calibration", "sure", (CalibrationSeries(label, (Bin(0.9, 0.8, 20),), {"0": 0.1}),)
+        ),
+        DrawnLearningCurves(
+            "learning_curves",
+            "Learning",
+            "few",
+            "images",
+            "accuracy",
+            (DrawnPoint(label, 10, some),),
+            (DrawnFit(label, PowerLaw(1, 0.5, 0.1)),),
+            "B",
+            (DrawnWorth(label, 10, Reach(40, "more"), None, None),),
         ),
     )
 

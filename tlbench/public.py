@@ -19,6 +19,7 @@ from tlbench.declare.claims import (
     score,
     validation_accuracy,
 )
+from tlbench.declare.degraded import Degraded
 from tlbench.declare.evaluations import Evaluation, Images, Mirrored, TestImages
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
 from tlbench.declare.study import Study
@@ -49,6 +50,7 @@ from tlbench.report.figures import (
     Curves,
     Drawn,
     Figure,
+    LearningCurves,
     Lines,
     Matrix,
     Pair,
@@ -108,6 +110,7 @@ __all__ = [
     "DataReference",
     "Dataset",
     "Decision",
+    "Degraded",
     "Drawn",
     "Environment",
     "EnvironmentFailure",
@@ -122,6 +125,7 @@ __all__ = [
     "ImageNet",
     "Images",
     "Interval",
+    "LearningCurves",
     "Lines",
     "Margin",
     "Matrix",

@@ -12,9 +12,10 @@ from pebble import RED_GREEN
 from tlbench.datasets.dataset import Dataset, Split
 from tlbench.declare import revisions
 from tlbench.declare.claims import evaluations, score, validation_accuracy
+from tlbench.declare.degraded import Degraded
 from tlbench.declare.evaluations import Evaluation, Mirrored, TestImages, evaluations_of, trials_of
 from tlbench.declare.trials import Arm, DataReference
-from tlbench.errors import DataError
+from tlbench.errors import ConfigurationError, DataError
 from tlbench.plan.schedule import ordered
 from tlbench.scores.listed import MACRO_F1
 
@@ -104,6 +105,32 @@ def test_mirrored_images_are_flipped_from_left_to_right(dataset):
 
     assert np.array_equal(images[:, :, 0], mirrored[:, :, -1])
     assert np.array_equal(images, Mirrored().altered(mirrored, np.arange(4)))
+
+
+def test_degraded_images_are_degraded_by_kind_and_severity(dataset, make_trial):
+    """Each image by its position in the dataset; kind and severity are in the name and in the digest."""
+    images = Degraded("salt-and-pepper noise", 0.5)
+    degraded = images.altered(dataset.images[[3, 5]], np.array([3, 5]))
+
+    assert np.array_equal(degraded[1:], images.altered(dataset.images[5:6], np.array([5])))
+    assert not np.array_equal(degraded, dataset.images[[3, 5]])
+    assert "test images with salt-and-pepper noise, 0.5" == images.name
+    assert "test images of others with JPEG compression, 10" == str(
+        Degraded("JPEG compression", 10, dataset=replace(make_trial().data, name="others")).name
+    )
+    digests = {
+        Evaluation(make_trial(), Degraded(kind, severity)).digest
+        for kind in ("Gaussian white noise", "Gaussian colour noise")
+        for severity in (10, 10.0, np.float64(10), 20)
+    }
+    assert 4 == len(digests)
+
+
+@pytest.mark.parametrize(("kind", "severity"), [("fog", 1), ("JPEG compression", 0), ("Gaussian blur", -0.1)])
+def test_degraded_images_of_no_kind_or_severity_are_refused(kind, severity):
+    """Where they are declared; the message names kind, range and value."""
+    with pytest.raises(ConfigurationError, match=rf"(?s)({kind}).*Received: |Received: kind='{kind}'"):
+        Degraded(kind, severity)
 
 
 def test_images_of_another_dataset_need_the_same_labels(make_trial, dataset):

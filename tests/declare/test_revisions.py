@@ -18,6 +18,7 @@ from pebble import Pebble
 import tlbench
 
 from tlbench.declare import revisions
+from tlbench.declare.degraded import Degraded
 from tlbench.declare.revisions import Revision
 from tlbench.errors import ConfigurationError
 from tlbench.networks.xception import Xception
@@ -26,8 +27,12 @@ from tlbench.networks.xception import Xception
 PACKAGE = Path(tlbench.__file__).parent
 RECORD = Path(__file__).with_name("revisions.json")
 
-# Networks of this package declare their revisions themselves.
-DECLARED = (*revisions.REVISIONS, Revision("xception", Xception.REVISION, ("networks/xception.py",)))
+# Networks and degraded images of this package declare their revisions themselves.
+DECLARED = (
+    *revisions.REVISIONS,
+    Revision("xception", Xception.REVISION, ("networks/xception.py",)),
+    Revision("degraded", Degraded.REVISION, ("declare/degraded.py", "datasets/degradations.py")),
+)
 
 # Not in the sources of any revision: metrics score what is stored already, results and errors hold values, trials and
 # environments stand in digests and keys themselves.

@@ -24,7 +24,19 @@ from tlbench.declare.trials import Arm, Random
 from tlbench.judge.comparison import ArmChange
 from tlbench.report.content import SCHEMA_VERSION, Report, load
 from tlbench.report.drawing import INK, STYLE, picture
-from tlbench.report.figures import Bar, Bars, Calibration, Confusion, Curves, Lines, Matrix, Pair, Point, marks
+from tlbench.report.figures import (
+    Bar,
+    Bars,
+    Calibration,
+    Confusion,
+    Curves,
+    LearningCurves,
+    Lines,
+    Matrix,
+    Pair,
+    Point,
+    marks,
+)
 from tlbench.report.figures.calibration import LEAST_IMAGES, Bin, CalibrationSeries
 from tlbench.report.figures.changes import Changes
 from tlbench.report.figures.forest import MOST_CLAIMS, Forest
@@ -82,10 +94,18 @@ def declared(arm, other):
         ),
         "confusion": Confusion("Confusion", "what is what", arm, ("cat", "dog"), {"cat": "0.5"}, published_by="poster"),
         "calibration": Calibration("Calibration", "how sure", (arm, other)),
+        "learning_curves": LearningCurves(
+            "Learning",
+            "learning",
+            "images",
+            "accuracy",
+            (("slow", (Point(10, score(arm)), Point(40, score(other)))), ("fast", (Point(10, score(other)),))),
+            reference="slow",
+        ),
     }
 
 
-KINDS = ("curves", "lines", "bars", "matrix", "confusion", "calibration")
+KINDS = ("curves", "lines", "bars", "matrix", "confusion", "calibration", "learning_curves")
 
 
 @pytest.fixture

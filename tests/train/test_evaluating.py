@@ -15,10 +15,11 @@ from tlbench.errors import DataError, WeightsError
 from tlbench.machine.environment import current
 from tlbench.store import doctor
 from tlbench.store.store import Store
-from tlbench.train import transfer
+from tlbench.train import evaluating, transfer
 from tlbench.train.evaluating import Evaluator
 from tlbench.train.executors.inline import Inline
 from tlbench.train.runner import LocalTraining, Runner
+from tlbench.train.transfer import write
 from tlbench.train.worker import Setup, Worker
 
 
@@ -50,6 +51,18 @@ class Cropped(TestImages):
     def altered(self, images, _numbers):
         """Smaller."""
         return images[:, 1:]
+
+
+@dataclass(frozen=True)
+class Failing(TestImages):
+    """Images of which one cannot be altered, in a batch after the first."""
+
+    def altered(self, images, numbers):
+        """As they are, but for one of the last."""
+        if numbers.max() > 50:
+            msg = "a bad image"
+            raise DataError(msg)
+        return images
 
 
 def make_trainer(environment):
@@ -253,3 +266,45 @@ def test_networks_are_kept_for_the_evaluations_that_follow(evaluation, dataset, 
     again = evaluator.evaluate(evaluation, datasets, source)
 
     assert first.probabilities.tobytes() == again.probabilities.tobytes()
+
+
+def test_weights_that_a_network_holds_are_not_set_again(evaluation, dataset, source, monkeypatch):
+    """Equal ones are not, whatever arrays hold them; others are, and those before again after them."""
+    written = []
+    monkeypatch.setattr(evaluating.transfer, "write", lambda *given: written.append(given) or write(*given))
+    evaluator, datasets = Evaluator(current()), {dataset.digest: dataset}
+    others = {path: value * 0.5 for path, value in source.items()}
+
+    results = [
+        evaluator.evaluate(evaluation, datasets, weights)
+        for weights in (source, {path: value.copy() for path, value in source.items()}, others, source)
+    ]
+
+    assert 3 == len(written)
+    assert results[0].probabilities.tobytes() == results[1].probabilities.tobytes()
+    assert results[0].probabilities.tobytes() == results[3].probabilities.tobytes()
+    assert results[0].probabilities.tobytes() != results[2].probabilities.tobytes()
+
+
+def test_weights_that_do_not_fit_leave_a_network_usable(evaluation, dataset, source):
+    """The ones before are set again."""
+    evaluator, datasets = Evaluator(current()), {dataset.digest: dataset}
+    first = evaluator.evaluate(evaluation, datasets, source)
+    with pytest.raises(WeightsError, match="do not fit the network"):
+        evaluator.evaluate(evaluation, datasets, dict(list(source.items())[1:]))
+
+    assert first.probabilities.tobytes() == evaluator.evaluate(evaluation, datasets, source).probabilities.tobytes()
+
+
+def test_the_next_batch_is_altered_while_one_is_predicted(make_trial, dataset, source, monkeypatch):
+    """In order, each once; an error of it is raised where its batch is asked for."""
+    monkeypatch.setattr(evaluating, "prediction_batch", lambda *_sizes: 5)
+    evaluation = Evaluation(make_trial(), Failing())
+
+    with pytest.raises(DataError, match="a bad image"):
+        Evaluator(current()).evaluate(evaluation, {dataset.digest: dataset}, source)
+    whole = Evaluator(current()).evaluate(Evaluation(make_trial(), Mirrored()), {dataset.digest: dataset}, source)
+    monkeypatch.undo()
+    at_once = Evaluator(current()).evaluate(Evaluation(make_trial(), Mirrored()), {dataset.digest: dataset}, source)
+
+    assert np.allclose(at_once.probabilities, whole.probabilities, atol=1e-6)

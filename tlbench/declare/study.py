@@ -32,6 +32,7 @@ class Study:
         pretrained_name: What tables call that source.
         seeds: One trial of each arm for each.
         datasets: Further datasets by name, see `dataset`.
+        training_images: Number of images that arms train on, under each seed; None where they are not counted.
     """
 
     profile: str
@@ -43,6 +44,7 @@ class Study:
     pretrained_name: str
     seeds: tuple[int, ...]
     datasets: Mapping[str, DataReference] = field(default_factory=dict, hash=False)
+    training_images: int | None = None
 
     def random(
         self,
@@ -114,6 +116,23 @@ class Study:
             )
             raise ConfigurationError(msg)
         return self.datasets[name]
+
+    def fewer_images(self, count: int) -> DataReference:
+        """The study's images with fewer of them to train on, for an arm's `data`.
+
+        Validation and test images stay the same ones, and so do the training images of a smaller number among those of
+        a larger one. Classes keep their proportions, with at least one image of each.
+
+        Args:
+            count: Number of training images.
+
+        Raises:
+            ConfigurationError: The study trains on fewer images, or the number is not positive.
+        """
+        if self.training_images is not None and count > self.training_images:
+            msg = f"The study trains on {self.training_images} images; ask for no more. Received: count={count!r}"
+            raise ConfigurationError(msg)
+        return replace(self.data, split=replace(self.data.split, training_images=count))
 
     def up_to(self, name: str) -> tuple[str, ...]:
         """Names of all parts from the input to the end of a part or a cut, to freeze or to transfer.

@@ -253,9 +253,10 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         datasets[start.dataset.digest] = start.dataset
 
     split = _enlarged(replace(profile.split, per_seed=options.split == "seed"), data, options)
+    own = inputs.divided(split, data)
     study = Study(
         profile=profile.name,
-        data=DataReference(data.name, data.digest, inputs.divided(split, data)),
+        data=DataReference(data.name, data.digest, own),
         datasets={
             name: DataReference(dataset.name, dataset.digest, inputs.divided(split, dataset))
             for name, dataset in others.items()
@@ -266,6 +267,8 @@ def assemble(options: Options, run: str | None = None) -> Assembly:
         pretrained=start.weights,
         pretrained_name=start.name,
         seeds=tuple(range(options.seeds)),
+        # As many under each seed: only which they are is drawn.
+        training_images=len(data.parts(own.under(0)).training),
     )
     differences = natural_images.count_differences(data) if natural_images.looks_like_natural_images(data) else ()
     return Assembly(

@@ -12,6 +12,8 @@ import numpy as np
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
 
@@ -37,6 +39,10 @@ class Rows:
     def take(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """A copy of the rows at some positions among these."""
         return self.array[self.indices[positions]]
+
+    def batches(self, order: Iterable[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+        """Copies of the rows at some positions, batch after batch."""
+        return map(self.take, order)
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -90,5 +96,5 @@ def predict(model: keras.Model, rows: Rows, batch_size: int) -> NDArray[Any]:
     # Padded to whole batches, so that a backend that compiles for each shape compiles once.
     padded = np.resize(np.arange(len(rows)), math.ceil(len(rows) / batch_size) * batch_size)
     # Batch by batch, since `predict` sets up an input pipeline for each call: 0.1 s.
-    outputs = [model.predict_on_batch(rows.take(batch)) for batch in padded.reshape(-1, batch_size)]
+    outputs = [model.predict_on_batch(batch) for batch in rows.batches(padded.reshape(-1, batch_size))]
     return np.concatenate(outputs)[: len(rows)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from tlbench.train.batches import Rows, predict, prediction_batch
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Future
 
     import keras
 
@@ -42,7 +44,7 @@ class Evaluator:
     def __init__(self, environment: Environment, capacity: int = 4) -> None:
         self._environment = environment
         self._capacity = capacity
-        self._built: OrderedDict[tuple[Network, int, str], keras.Model] = OrderedDict()
+        self._built: OrderedDict[tuple[Network, int, str], _Built] = OrderedDict()
 
     def evaluate(self, evaluation: Evaluation, datasets: Mapping[str, Dataset], weights: Weights) -> EvaluationResult:
         """Predict the images of an evaluation by the whole network in inference mode.
@@ -64,10 +66,10 @@ class Evaluator:
         examples = evaluation.examples(datasets)
         label_names = trial.task.labels_of(datasets[trial.data.digest].class_names)
         with backends.device_scope(self._environment.device):
-            model = self._network(trial.network, len(label_names), trial.recipe.precision)
-            transfer.write(model, weights)
+            built = self._network(trial.network, len(label_names), trial.recipe.precision)
+            built.take(weights)
             rows = _Altered(examples.images, examples.indices, images)
-            probabilities = predict(model, rows, prediction_batch(len(rows))).astype(np.float32)
+            probabilities = predict(built.model, rows, prediction_batch(len(rows))).astype(np.float32)
         return EvaluationResult(
             status="finished" if np.isfinite(probabilities).all() else "diverged",
             label_names=label_names,
@@ -78,15 +80,41 @@ class Evaluator:
             environment=self._environment,
         )
 
-    def _network(self, network: Network, labels: int, precision: str) -> keras.Model:
+    def _network(self, network: Network, labels: int, precision: str) -> _Built:
         key = network, labels, precision
         if key not in self._built:
             if len(self._built) >= self._capacity:
                 self._built.popitem(last=False)
                 backends.release_memory()
-            self._built[key] = network.build(labels, precision)
+            self._built[key] = _Built(network.build(labels, precision))
         self._built.move_to_end(key)
         return self._built[key]
+
+
+class _Built:
+    """A built network, and the weights that it holds.
+
+    Args:
+        model: The network.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self._held: Weights = {}
+
+    def take(self, weights: Weights) -> None:
+        """Set every weight, unless the network holds these weights already: comparing is faster than setting.
+
+        Raises:
+            WeightsError: The weights are not those of the network.
+        """
+        same = weights.keys() == self._held.keys() and all(
+            np.array_equal(value, self._held[path]) for path, value in weights.items()
+        )
+        if not same:
+            self._held = {}
+            transfer.write(self.model, weights)
+            self._held = weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,3 +134,13 @@ class _Altered(Rows):
             )
             raise DataError(msg)
         return altered
+
+    def batches(self, order: Iterable[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+        """The rows at some positions, batch after batch; the next batch is altered while one is predicted."""
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            ahead: deque[Future[NDArray[Any]]] = deque()
+            for positions in order:
+                ahead.append(executor.submit(self.take, positions))
+                if len(ahead) > 1:
+                    yield ahead.popleft().result()
+            yield from (batch.result() for batch in ahead)

@@ -104,6 +104,8 @@ class Worker:
         self._setup = setup
         self._trainer: Trainer | None = None
         self._evaluator: Evaluator | None = None
+        # Those of the last evaluation, by digest: evaluations of one trial follow each other.
+        self._unpacked: tuple[str, Weights] | None = None
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -173,8 +175,11 @@ class Worker:
             self._dataset(data)
         if self._evaluator is None:
             self._evaluator = Evaluator(self._setup.environment)
-        result = self._evaluator.evaluate(evaluation, self._setup.datasets, files.unpack_weights(weights))
-        return replace(result, weights=files.packed_digest(weights))
+        digest = files.packed_digest(weights)
+        if self._unpacked is None or self._unpacked[0] != digest:
+            self._unpacked = (digest, files.unpack_weights(weights))
+        result = self._evaluator.evaluate(evaluation, self._setup.datasets, self._unpacked[1])
+        return replace(result, weights=digest)
 
     def _dataset(self, data: DataReference) -> Dataset:
         if (dataset := self._setup.datasets.get(data.digest)) is None:

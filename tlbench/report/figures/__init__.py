@@ -14,6 +14,7 @@ from tlbench.report.figures.changes import Changes
 from tlbench.report.figures.confusion import Confusion, DrawnConfusion
 from tlbench.report.figures.curves import Curves, DrawnCurves
 from tlbench.report.figures.forest import Forest
+from tlbench.report.figures.learning_curves import DrawnLearningCurves, LearningCurves
 from tlbench.report.figures.lines import DrawnLines, Lines, Point
 from tlbench.report.figures.matrix import DrawnMatrix, Matrix, Pair
 
@@ -37,6 +38,7 @@ __all__ = [
     "Drawn",
     "Figure",
     "Forest",
+    "LearningCurves",
     "Lines",
     "Matrix",
     "Pair",
@@ -44,7 +46,7 @@ __all__ = [
 ]
 
 # All kinds that a report can hold: a new one is a new module and a line here.
-AnyFigure = DrawnCurves | DrawnLines | DrawnBars | DrawnMatrix | DrawnConfusion | DrawnCalibration
+AnyFigure = DrawnCurves | DrawnLines | DrawnBars | DrawnMatrix | DrawnConfusion | DrawnCalibration | DrawnLearningCurves
 
 
 class Figure(Protocol):
