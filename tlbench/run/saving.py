@@ -57,6 +57,7 @@ def saved_run(
     result: ResultOf,
     labels: Mapping[str, Sequence[str]],
     verdicts: Iterable[Verdict],
+    not_applicable: Mapping[str, str],
     *,
     peak_memory_bytes: int | None,
 ) -> baselines.SavedRun:
@@ -68,6 +69,7 @@ def saved_run(
         result: Gives the result of a trial or an evaluation, or None where there is none.
         labels: Names of arms, by the arm's digest.
         verdicts: Verdicts on its claims.
+        not_applicable: Reason for which the images do not serve a claim, by the claim's name.
         peak_memory_bytes: Peak memory of a process that has trained some of the trials; None where nothing was
             trained.
     """
@@ -84,6 +86,7 @@ def saved_run(
         arms=baselines.saved_arms(trials, result, labels),
         claims=tuple(saved_claim(verdict, result) for verdict in verdicts),
         id=assembly.run,
+        not_applicable=dict(not_applicable),
     )
 
 

@@ -19,6 +19,24 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
+class PlanStatus:
+    """The plan of a run that trains nothing (`--tlbench-plan`).
+
+    Attributes:
+        trials: Digests of the trials, each after its source.
+        missing: Expected seconds of each trial that the store lacks, without tracing, by digest; None where nothing
+            like it was ever timed.
+        seconds: Expected wall time of the missing trials whose time is known.
+        not_applicable: Reason for which the images do not serve a claim, by the claim's name.
+    """
+
+    trials: tuple[str, ...]
+    missing: dict[str, float | None]
+    seconds: float
+    not_applicable: dict[str, str]
+
+
+@dataclass(frozen=True)
 class RunStatus:
     """The state of a run.
 
@@ -30,6 +48,8 @@ class RunStatus:
         progress: Last line of progress; empty before a trial or an evaluation has ended.
         outcome: Outcome of the comparison with a saved run; None where there was none.
         saved: File of the saved run; None where nothing was saved.
+        claims: Names of the planned claims.
+        plan: Plan of a run that trains nothing; None for any other run.
     """
 
     state: Literal["planned", "training", "finished"] = "planned"
@@ -39,6 +59,8 @@ class RunStatus:
     progress: str = ""
     outcome: str | None = None
     saved: str | None = None
+    claims: tuple[str, ...] = ()
+    plan: PlanStatus | None = None
 
 
 class StatusFile:
@@ -111,7 +133,10 @@ def read(path: Path) -> RunStatus | None:
         if content.pop("schema_version") != SCHEMA_VERSION:
             msg = f"The status {path} was written by another version of tlbench; run the study again."
             raise StoreError(msg)
-        return RunStatus(**content)
+        plan = content.pop("plan", None)
+        if plan is not None:
+            plan = PlanStatus(**(plan | {"trials": tuple(plan["trials"])}))
+        return RunStatus(**(content | {"claims": tuple(content.get("claims", ())), "plan": plan}))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

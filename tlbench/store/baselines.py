@@ -74,6 +74,9 @@ class SavedClaim:
             version of tlbench saved.
         unit: Unit of the differences.
         scale: Scale of their noise, see `tlbench.declare.claims.Quantity.scale`.
+        reason: Reason for the outcome, in a phrase; empty in runs that an older version of tlbench saved.
+        interval: Both ends of the interval that decides, see `tlbench.judge.decisions.Decision`; None where it has
+            none, and in runs that an older version of tlbench saved.
     """
 
     name: str
@@ -88,6 +91,8 @@ class SavedClaim:
     measurements: dict[int, tuple[str, ...]] = field(default_factory=dict)
     unit: Unit = "percent"
     scale: float = 2.0
+    reason: str = ""
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ class SavedRun:
         arms: Arms, in the order of the plan.
         claims: Claims, in the order of the tests.
         id: Identifier of the run, see `Result.run`; empty in runs that an older version of tlbench saved.
+        not_applicable: Reason for which the images do not serve a claim, by the claim's name; no test judged it.
     """
 
     name: str
@@ -132,6 +138,7 @@ class SavedRun:
     arms: tuple[SavedArm, ...]
     claims: tuple[SavedClaim, ...]
     id: str = ""
+    not_applicable: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
