@@ -25,9 +25,9 @@ def test_a_claim_that_holds_everywhere_holds_in_the_mean():
     found = by_name(matrix())["test_holds"]
 
     assert ("supported", 3, 0, 3) == (found.outcome, found.supported, found.refuted, found.judged)
-    assert 0.15 == pytest.approx(found.mean)
-    assert 0 < found.low < 0.15 < found.high
-    assert 0.05 == pytest.approx(found.tau, abs=0.001), "10, 20 and 15 points, known to half a point"
+    assert 0.47 / 3 == pytest.approx(found.mean)
+    assert 0 < found.low < found.mean < found.high
+    assert 0.04 == pytest.approx(found.tau, abs=0.001), "12, 20 and 15 points, known to half a point"
     assert found.prediction[0] < found.low
     assert ["supported", "supported", "supported", "not run"] == [verdict.status for verdict in found.cells]
     assert "pytest ended with exit status 4" == found.cells[3].reason

@@ -73,7 +73,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             trials=trials,
             scale=_Scale.of(report.claims),
             figures=[
-                (drawn, f"figure-{number}", _inline(pictures[drawn.name].svg, number), caption(drawn, report))
+                (drawn, f"figure-{number}", inline(pictures[drawn.name].svg, number), caption(drawn, report))
                 for number, drawn in enumerate(figures)
             ],
             tables=[
@@ -207,8 +207,13 @@ def _history(values: Sequence[float | None]) -> str:
     return " ".join(f"{index * step:.0f},{HISTORY_HEIGHT * (1 - value):.1f}" for index, value in known)
 
 
-def _inline(svg: str, number: int) -> str:
-    """An SVG file as part of a page: with names that are no other figure's, in the colour of the text around it."""
+def inline(svg: str, number: int) -> str:
+    """An SVG file as part of a page: with names that are no other figure's, in the colour of the text around it.
+
+    Args:
+        svg: Text of the file.
+        number: Number of the figure in the page.
+    """
     svg = svg[svg.index("<svg") :]
     # Metadata would only be read in a file; the style is of the whole page where it stands in one.
     svg = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", svg, flags=re.DOTALL)
