@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -14,7 +15,10 @@ from projects import PEBBLE
 from tlbench.errors import ConfigurationError, EnvironmentFailure
 from tlbench.hosts import upgrade
 from tlbench.hosts.cli import main
+from tlbench.hosts.isolation import IsolatedEnvironment
 from tlbench.hosts.matrix import cells
+from tlbench.hosts.upgrade import Suite
+from tlbench.machine import backends
 from tlbench.store import baselines
 
 
@@ -171,8 +175,73 @@ def test_the_plan_counts_shared_trials_once(tmp_path):
     assert ["a", "1", "4", "1", "0", "3", "20", "s", "and", "1", "unknown"] == rows[0]
     # Three quarters of 20 s.
     assert ["b", "2", "4", "1", "1", "2", "15", "s", "and", "1", "unknown"] == rows[1]
-    assert "5 trials to train in 2 cells, about 35 s and 2 trials of a kind never timed." in result.stdout
+    assert "5 trials to train in 2 cells, about 35 s, and 2 of them of a kind never timed." in result.stdout
     assert "test_b: 1 of 2 cells" in result.stdout
+
+
+def agree(*arguments):
+    return CliRunner().invoke(main, ["agree", *map(str, arguments)])
+
+
+@pytest.fixture
+def under_backends(monkeypatch, tmp_path):
+    """Sessions whose verdict depends on the backend, of which torch is not installed; gives their environments."""
+    used = []
+
+    def run(environment, command, _step, **_accept):
+        used.append((environment.variables()["KERAS_BACKEND"], command))
+        of_backend = {"tensorflow": (0.1, 0.11, 0.12), "jax": (0.11, 0.1, 0.12), "torch": (-0.1, -0.11, -0.12)}
+        backend = environment.requirements.backend
+        outcome = "refuted" if backend == "torch" else "supported"
+        measured = cell(backend, claim("test_a", of_backend[backend], outcome, cell=backend)).run
+        environment.folder.mkdir(parents=True, exist_ok=True)
+        reached = {"schema_version": 1, "saved": str(baselines.save(measured, tmp_path / "baselines"))}
+        (environment.folder / "status.json").write_text(json.dumps(reached))
+
+    def prepare(_suite, requirements, like=None):
+        assert like is None
+        used.append(requirements.all)
+        return IsolatedEnvironment(requirements, tmp_path / "isolated", {})
+
+    def version(name):
+        if name == "torch":
+            raise ConfigurationError(name)
+        return "1.0"
+
+    monkeypatch.setattr(upgrade, "run", run)
+    monkeypatch.setattr(Suite, "prepare", prepare)
+    monkeypatch.setattr(backends, "version", version)
+    return used
+
+
+def test_backends_that_agree_say_so(under_backends, tmp_path):
+    """Each in a process of its own with the backend's name; what follows the backends is pytest's."""
+    result = agree("tensorflow", "jax", "study.py", "-k", "a", "--tlbench-report", tmp_path / "here")
+
+    assert 0 == result.exit_code, result.output
+    assert ["tensorflow", "jax"] == [backend for backend, _ in under_backends]
+    assert ["study.py", "-k", "a"] == under_backends[0][1][3:6]
+    assert result.stdout.startswith("All 1 claims have the same verdict under tensorflow and jax")
+    assert (tmp_path / "here" / "agreement.md").is_file()
+
+
+def test_a_backend_that_is_not_installed_gets_an_environment(under_backends, tmp_path):
+    """With the Keras of this one; a changed verdict is exit status 1."""
+    result = agree("tensorflow", "torch", "--tlbench-store", tmp_path)
+
+    assert 1 == result.exit_code, result.output
+    assert ("keras==1.0", "torch") == under_backends[1][:2]
+    assert "0 of 1 claims have the same verdict under tensorflow and torch; 1 have a changed verdict" in result.stdout
+    assert json.loads((tmp_path / "agreement" / "agreement.json").read_text())["backends"] == ["tensorflow", "torch"]
+
+
+@pytest.mark.parametrize("arguments", [["tensorflow"], ["study.py", "jax", "torch"], ["jax", "jax"]])
+def test_one_backend_agrees_with_nobody(arguments):
+    """Backends come first, two or more."""
+    result = agree(*arguments)
+
+    assert 2 == result.exit_code
+    assert "Name two or more of tensorflow, jax, torch first. Received:" in result.output
 
 
 def test_a_run_that_names_two_networks_is_refused(pytester):
@@ -249,21 +318,17 @@ def test_cells_share_a_store(pytester, monkeypatch):
     def stored():
         return {path: path.stat().st_mtime_ns for path in pytester.path.glob(".tlbench/results/*/*/result.json")}
 
-    planned = invoke("--plan", *matrix)
     first = invoke(*matrix)
     trained = stored()
     second = invoke(*matrix)
-    again = invoke("--plan", *matrix)
 
-    assert 0 == planned.exit_code, planned.output
-    rows = {line.split()[0]: line.split()[1:6] for line in planned.stdout.splitlines()[2:4]}
-    # A source for each seed, two arms of the first claim, one of the second.
-    assert {"all": ["2", "8", "0", "0", "8"], "few": ["1", "6", "0", "2", "4"]} == rows
     assert 0 == first.exit_code, first.output
-    assert 12 == len(trained)
+    # The source, and for two seeds the arms of the first claim and that of the second; then the arms of the first.
+    assert ["1/7", "1/4"] == re.findall(r"trial (1/\d)", first.stderr)
+    assert 11 == len(trained)
     assert 0 == second.exit_code, second.output
     assert trained == stored()
-    assert "0 trials to train in 2 cells" in again.stdout
+    assert "trial" not in second.stderr
     found = json.loads((pytester.path / ".tlbench/matrix/matrix.json").read_text())
     claims = {each["name"]: each for each in found["claims"]}
     assert ["all", "few"] == [each["title"] for each in found["cells"]]

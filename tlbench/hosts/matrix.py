@@ -169,6 +169,39 @@ def _short(name: str, value: str) -> str:
     return (path.stem or value) if is_path else value
 
 
+def under(backend: str, suite: Suite, folder: Path) -> Cell:
+    """Run the study under a backend: here where it is installed, otherwise in an isolated environment.
+
+    Args:
+        backend: Keras' backend.
+        suite: The study.
+        folder: Folder of the log and the report, where it is run here.
+    """
+    environment: IsolatedEnvironment
+    try:
+        if _is_installed(backend):
+            environment = here(backend, folder / backend, backend)
+        else:
+            keras = f"keras=={backends.version('keras')}"
+            environment = suite.prepare(Requirements((keras,), backend, title=backend))
+        return Cell(backend, {"KERAS_BACKEND": backend}, suite.measure(environment))
+    except EnvironmentFailure as failure:
+        suite.tell(str(failure))
+        return Cell(backend, {"KERAS_BACKEND": backend}, None, _problem(failure))
+
+
+def _is_installed(backend: str) -> bool:
+    try:
+        backends.version(backend)
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _problem(failure: EnvironmentFailure) -> str:
+    return f"{str(failure).splitlines()[-1]} (all of it is in {failure.log})"
+
+
 def measure(every: Iterable[Settings], suite: Suite, folder: Path) -> list[Cell]:
     """Run the study in each cell, one after the other; a cell that cannot be run leaves the others as they are.
 
@@ -185,7 +218,7 @@ def measure(every: Iterable[Settings], suite: Suite, folder: Path) -> list[Cell]
         try:
             run, problem = _of(suite, settings).measure(environment), ""
         except EnvironmentFailure as failure:
-            run, problem = None, f"{str(failure).splitlines()[-1]} (all of it is in {failure.log})"
+            run, problem = None, _problem(failure)
             suite.tell(str(failure))
         found.append(Cell(settings.title, dict(settings.options), run, problem))
     return found

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tlbench.judge.generality import CellVerdict, GeneralClaim, Generality
     from tlbench.report.drawing import Picture
+    from tlbench.scores.listed import Unit
 
 # Version of matrix.json.
 SCHEMA_VERSION = 1
@@ -153,17 +154,26 @@ def claim_row(claim: GeneralClaim) -> tuple[str, ...]:
     )
 
 
-def verdict_text(verdict: CellVerdict, claim: GeneralClaim) -> str:
-    """A verdict with its effect and interval, or with its reason."""
+def verdict_text(verdict: CellVerdict, threshold: float, unit: Unit) -> str:
+    """A verdict with its effect and interval, or with its reason.
+
+    Args:
+        verdict: Verdict on a claim in a cell.
+        threshold: Value that the claim's difference should exceed.
+        unit: Unit of the difference.
+    """
     if verdict.effect is None or verdict.low is None:
         return f"{verdict.status}: {verdict.reason}" if verdict.reason else verdict.status
-    low_to_high, _ = formats.interval(verdict.low, verdict.high, claim.threshold, claim.unit)
-    return f"{verdict.status} {formats.with_unit(verdict.effect, claim.unit)}, {low_to_high}"
+    low_to_high, _ = formats.interval(verdict.low, verdict.high, threshold, unit)
+    return f"{verdict.status} {formats.with_unit(verdict.effect, unit)}, {low_to_high}"
 
 
 def _verdict_table(matrix: Generality) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     headings = ("claim", *(cell.title for cell in matrix.cells))
-    rows = [(claim.name, *(verdict_text(verdict, claim) for verdict in claim.cells)) for claim in matrix.claims]
+    rows = [
+        (claim.name, *(verdict_text(verdict, claim.threshold, claim.unit) for verdict in claim.cells))
+        for claim in matrix.claims
+    ]
     return headings, rows
 
 

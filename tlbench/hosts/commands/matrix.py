@@ -1,6 +1,9 @@
-"""The command matrix: a study on several networks, data sets and sources, and its claims over all of them."""
+"""The commands matrix and agree: a study in several settings, or under several backends, and its claims over all."""
 
 from __future__ import annotations
+
+import itertools
+import shlex
 
 from collections import Counter
 from pathlib import Path
@@ -10,11 +13,15 @@ import click
 
 from tabulate import tabulate
 
-from tlbench.hosts.commands.shared import COULD_NOT_RUN, SAFE, like
+from tlbench.errors import ConfigurationError
+from tlbench.hosts.commands.shared import COULD_NOT_RUN, REGRESSED, SAFE, like
 from tlbench.hosts.commands.studies import ending_on_sigterm
-from tlbench.hosts.matrix import cells, costs, measure
+from tlbench.hosts.matrix import cells, costs, measure, under
 from tlbench.hosts.upgrade import Suite
+from tlbench.judge.agreement import agreement
 from tlbench.judge.generality import generality
+from tlbench.machine.backends import BACKENDS
+from tlbench.report import agreements
 from tlbench.report import generality as reports
 from tlbench.report.plans import duration
 from tlbench.run.option_list import AXES
@@ -26,6 +33,15 @@ if TYPE_CHECKING:
     from tlbench.hosts.matrix import Cost
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+_store = like(
+    "--tlbench-store",
+    ("--tlbench-store", "store"),
+    type=_FOLDER,
+    default=Path(".tlbench"),
+    help="Folder of results, saved runs and environments, which all share.",
+)
 
 
 def _axes(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,13 +61,7 @@ def _axes(command: Callable[..., None]) -> Callable[..., None]:
     help='A cell that is not on the grid, for instance "--tlbench-profile pocket --tlbench-data photographs.zip".',
 )
 @click.option("--plan", is_flag=True, help="Show the trials of each cell, stored, shared and to train; train nothing.")
-@like(
-    "--tlbench-store",
-    ("--tlbench-store", "store"),
-    type=_FOLDER,
-    default=Path(".tlbench"),
-    help="Folder of results and saved runs, for all cells.",
-)
+@_store
 @like(
     "--tlbench-report",
     ("--tlbench-report", "folder"),
@@ -101,8 +111,9 @@ def _told(every: Sequence[Cost]) -> str:
     ]
     to_train, unknown = (sum(getattr(cost, name) for cost in every) for name in ("to_train", "unknown"))
     seconds = sum(cost.seconds or 0.0 for cost in every)
-    total = f"{to_train} trials to train in {len(every)} cells, about {duration(seconds)}"
-    total += f" and {unknown} trials of a kind never timed" if unknown else ""
+    total = f"{to_train} trials to train in {len(every)} cells"
+    total += f", about {duration(seconds)}" if to_train > unknown else ""
+    total += f", and {unknown} of them of a kind never timed" if unknown else ""
     parts = [f"{tabulate(rows, headings)}\n{total}."]
     counts = Counter(name for cost in every for name in cost.claims)
     if partial := [f"{name}: {count} of {len(every)} cells" for name, count in counts.items() if count < len(every)]:
@@ -116,4 +127,36 @@ def _time(cost: Cost) -> str:
     return duration(cost.seconds) + (f" and {cost.unknown} unknown" if cost.unknown else "")
 
 
-COMMANDS = (matrix_command,)
+@click.command("agree", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="BACKEND BACKEND... [PYTEST ARGUMENTS]")
+@_store
+@like(
+    "--tlbench-report",
+    ("--tlbench-report", "folder"),
+    type=_FOLDER,
+    help="Folder of agreement.md, agreement.json and the backends' own reports (default: agreement in the store).",
+)
+@click.pass_context
+def agree_command(ctx: click.Context, arguments: tuple[str, ...], store: Path, folder: Path | None) -> None:
+    """Run the study under each BACKEND, and compare the verdicts.
+
+    A BACKEND is tensorflow, jax or torch; all that follows them goes to pytest. A backend that is not installed here
+    runs in an environment of its own, which is made with uv.
+
+    Exit status: 0 where no verdict has changed, 1 where one has, 2 where a backend could not be run.
+    """
+    names = tuple(dict.fromkeys(itertools.takewhile(BACKENDS.__contains__, arguments)))
+    if len(names) < 2:
+        msg = f"Name two or more of {', '.join(BACKENDS)} first. Received: {shlex.join(arguments)!r}"
+        raise ConfigurationError(msg)
+    rest = tuple(itertools.dropwhile(BACKENDS.__contains__, arguments))
+    folder = (folder or store / "agreement").resolve()
+    suite = Suite(rest, store, lambda line: click.echo(line, err=True))
+    with ending_on_sigterm():
+        found = agreement([under(name, suite, folder / "backends") for name in names])
+    agreements.write(found, folder)
+    click.echo(agreements.describe(found))
+    ctx.exit(COULD_NOT_RUN if any(found.problems) else REGRESSED if found.changed else SAFE)
+
+
+COMMANDS = (matrix_command, agree_command)
