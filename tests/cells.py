@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nights import night
 
-from tlbench.judge.generality import Cell
+from tlbench.judge.generality import MatrixCell
 from tlbench.scores.statistics import p_value
 from tlbench.store.baselines import SavedClaim
 
@@ -36,7 +36,7 @@ def cell(title, *claims, not_applicable=None, environment=None):
     run = replace(run, header={"network": f"network of {title}", "dataset": f"images of {title}", "seeds": "0 1 2"})
     if environment is not None:
         run = replace(run, surroundings=replace(run.surroundings, environment=environment))
-    return Cell(title, {"--tlbench-network": title}, run)
+    return MatrixCell(title, {"--tlbench-network": title}, run)
 
 
 def matrix():
@@ -60,5 +60,5 @@ def matrix():
             claim("test_mixed", (0.01, None, 0.02), "inconclusive", cell="c", reason="a run diverged under seed 1"),
             claim("test_faces", (0.01, 0.30, -0.2), "inconclusive", cell="c"),
         ),
-        Cell("stone · drawn", {"--tlbench-network": "stone"}, None, "pytest ended with exit status 4"),
+        MatrixCell("stone · drawn", {"--tlbench-network": "stone"}, None, "pytest ended with exit status 4"),
     ]

@@ -12,7 +12,7 @@ from cells import cell, claim
 
 from tlbench.errors import ConfigurationError
 from tlbench.judge.agreement import agreement
-from tlbench.judge.generality import Cell
+from tlbench.judge.generality import MatrixCell
 from tlbench.report import agreements
 
 
@@ -77,7 +77,7 @@ def test_a_moved_difference_of_equal_verdicts_is_told():
 
 def test_a_backend_that_cannot_be_run_is_named():
     """The others are compared, the first of them with the rest."""
-    broken = Cell("torch", {}, None, "no wheel")
+    broken = MatrixCell("torch", {}, None, "no wheel")
     found = agreement([broken, backend("tensorflow", (0.1, 0.12, 0.14)), backend("jax", (0.11, 0.12, 0.12))])
 
     assert "under tensorflow and jax" in agreements.answer(found)

@@ -76,7 +76,7 @@ def test_a_plan_is_told_to_programs(tmp_path):
     """Its trials, those that are missing, its claims, and those that the images do not serve."""
     run = start(tmp_path, plan=True, status=tmp_path / "status.json")
     claim = score(run.study.random("dogs", task=Task("dog/other", dog=["dog"], other=...))).is_positive()
-    run.leave_out(claim.named("test_dogs", ""), "images lack the class dog")
+    run.gathered.leave_out(claim.named("test_dogs", ""), "images lack the class dog")
     run.plan(rates(run))
 
     reached = status.read(tmp_path / "status.json")

@@ -18,7 +18,7 @@ from tlbench.errors import ConfigurationError, EnvironmentFailure
 from tlbench.hosts.isolation import IsolatedEnvironment
 from tlbench.hosts.requirements import Requirements
 from tlbench.hosts.upgrade import report_of
-from tlbench.judge.generality import Cell
+from tlbench.judge.generality import MatrixCell
 from tlbench.machine import backends
 from tlbench.report.answer import JOB_SUMMARY
 from tlbench.run.option_list import AXES
@@ -40,7 +40,7 @@ _LONGEST = 60
 
 
 @dataclass(frozen=True)
-class Settings:
+class CellSettings:
     """The settings of a cell.
 
     Attributes:
@@ -90,7 +90,7 @@ def here(title: str, folder: Path, backend: str | None = None) -> Here:
     return Here(Requirements((keras,), backend or backends.backend(), title=title), folder, {})
 
 
-def cells(axes: Mapping[str, Sequence[str]], further: Sequence[str] = ()) -> list[Settings]:
+def cells(axes: Mapping[str, Sequence[str]], further: Sequence[str] = ()) -> list[CellSettings]:
     """The cells of a matrix, each once.
 
     Args:
@@ -145,7 +145,7 @@ def _parsed(text: str) -> dict[str, str]:
     return found
 
 
-def _titled(every: Sequence[Mapping[str, str]]) -> list[Settings]:
+def _titled(every: Sequence[Mapping[str, str]]) -> list[CellSettings]:
     varying = [name for name in _IN_TITLES if len({options.get(name) for options in every}) > 1]
 
     def title(options: Mapping[str, str], *, whole: bool) -> str:
@@ -160,7 +160,7 @@ def _titled(every: Sequence[Mapping[str, str]]) -> list[Settings]:
     numbered = [
         f"{each} ({titles[:at].count(each) + 1})" if counts[each] > 1 else each for at, each in enumerate(titles)
     ]
-    return [Settings(name, dict(options)) for name, options in zip(numbered, every, strict=True)]
+    return [CellSettings(name, dict(options)) for name, options in zip(numbered, every, strict=True)]
 
 
 def _short(name: str, value: str) -> str:
@@ -169,7 +169,7 @@ def _short(name: str, value: str) -> str:
     return (path.stem or value) if is_path else value
 
 
-def under(backend: str, suite: Suite, folder: Path) -> Cell:
+def under(backend: str, suite: Suite, folder: Path) -> MatrixCell:
     """Run the study under a backend: here where it is installed, otherwise in an isolated environment.
 
     Args:
@@ -184,10 +184,10 @@ def under(backend: str, suite: Suite, folder: Path) -> Cell:
         else:
             keras = f"keras=={backends.version('keras')}"
             environment = suite.prepare(Requirements((keras,), backend, title=backend))
-        return Cell(backend, {"KERAS_BACKEND": backend}, suite.measure(environment))
+        return MatrixCell(backend, {"KERAS_BACKEND": backend}, suite.measure(environment))
     except EnvironmentFailure as failure:
         suite.tell(str(failure))
-        return Cell(backend, {"KERAS_BACKEND": backend}, None, _problem(failure))
+        return MatrixCell(backend, {"KERAS_BACKEND": backend}, None, _problem(failure))
 
 
 def _is_installed(backend: str) -> bool:
@@ -202,7 +202,7 @@ def _problem(failure: EnvironmentFailure) -> str:
     return f"{str(failure).splitlines()[-1]} (all of it is in {failure.log})"
 
 
-def measure(every: Iterable[Settings], suite: Suite, folder: Path) -> list[Cell]:
+def measure(every: Iterable[CellSettings], suite: Suite, folder: Path) -> list[MatrixCell]:
     """Run the study in each cell, one after the other; a cell that cannot be run leaves the others as they are.
 
     Args:
@@ -220,15 +220,15 @@ def measure(every: Iterable[Settings], suite: Suite, folder: Path) -> list[Cell]
         except EnvironmentFailure as failure:
             run, problem = None, _problem(failure)
             suite.tell(str(failure))
-        found.append(Cell(settings.title, dict(settings.options), run, problem))
+        found.append(MatrixCell(settings.title, dict(settings.options), run, problem))
     return found
 
 
-def _of(suite: Suite, settings: Settings) -> Suite:
+def _of(suite: Suite, settings: CellSettings) -> Suite:
     return replace(suite, arguments=(*suite.arguments, *settings.arguments))
 
 
-def report_folder(settings: Settings, folder: Path) -> Path:
+def report_folder(settings: CellSettings, folder: Path) -> Path:
     """The folder of a cell's own report."""
     return report_of(here(settings.title, folder / settings.folder))
 
@@ -260,7 +260,7 @@ class Cost:
     unknown: int
 
 
-def costs(every: Iterable[Settings], suite: Suite, folder: Path) -> list[Cost]:
+def costs(every: Iterable[CellSettings], suite: Suite, folder: Path) -> list[Cost]:
     """Plan the study in each cell; trains nothing.
 
     Args:

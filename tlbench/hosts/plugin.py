@@ -314,7 +314,7 @@ class Plugin:
         for declared in declarations:
             if reason := self.run.unfit(declared):
                 item.stash[unfit_key] = reason
-                self.run.leave_out(declared, reason)
+                self.run.gathered.leave_out(declared, reason)
                 return []
         return declarations
 

@@ -15,7 +15,7 @@ from tlbench.scores.listed import Unit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tlbench.judge.generality import Cell
+    from tlbench.judge.generality import MatrixCell
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class BackendAgreement:
         return tuple(claim for claim in self.claims if claim.changed)
 
 
-def agreement(cells: Sequence[Cell], level: float = LEVEL) -> BackendAgreement:
+def agreement(cells: Sequence[MatrixCell], level: float = LEVEL) -> BackendAgreement:
     """Compare the verdicts of backends.
 
     Each backend is held against the first that ran, as `tlbench.judge.comparison.compare` holds two runs: the change of

@@ -23,7 +23,7 @@ CellStatus = Literal["supported", "refuted", "inconclusive", "not applicable", "
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixCell:
     """A cell of a matrix: a study under some settings.
 
     Attributes:
@@ -156,7 +156,7 @@ class Generality:
     level: float = LEVEL
 
 
-def generality(cells: Sequence[Cell], level: float = LEVEL) -> Generality:
+def generality(cells: Sequence[MatrixCell], level: float = LEVEL) -> Generality:
     """Combine the runs of a matrix.
 
     Three rules keep apart what may be said of many claims in many cells:
@@ -201,7 +201,7 @@ class _Row:
         return self.claim.threshold if self.claim else 0.0
 
 
-def _rows(cells: Sequence[Cell]) -> list[_Row]:
+def _rows(cells: Sequence[MatrixCell]) -> list[_Row]:
     """Claims in the order of the tests: after those that precede them in the first cell that has them."""
     keys: list[tuple[str, float, Unit] | tuple[str]] = []
     known: dict[tuple[str, float, Unit] | tuple[str], SavedClaim | None] = {}
@@ -220,7 +220,7 @@ def _rows(cells: Sequence[Cell]) -> list[_Row]:
     return [_Row(key[0], known[key], _verdicts(key[0], known[key], cells)) for key in keys]
 
 
-def _verdicts(name: str, like: SavedClaim | None, cells: Sequence[Cell]) -> list[CellVerdict]:
+def _verdicts(name: str, like: SavedClaim | None, cells: Sequence[MatrixCell]) -> list[CellVerdict]:
     found: list[CellVerdict] = []
     seen: dict[tuple[str, ...], str] = {}
     for cell in cells:
@@ -236,14 +236,14 @@ def _verdicts(name: str, like: SavedClaim | None, cells: Sequence[Cell]) -> list
     return found
 
 
-def _claim_of(name: str, like: SavedClaim | None, cell: Cell) -> SavedClaim | None:
+def _claim_of(name: str, like: SavedClaim | None, cell: MatrixCell) -> SavedClaim | None:
     if cell.run is None or like is None:
         return None
     alike = (name, like.threshold, like.unit)
     return next((claim for claim in cell.run.claims if (claim.name, claim.threshold, claim.unit) == alike), None)
 
 
-def _verdict(name: str, like: SavedClaim | None, cell: Cell) -> CellVerdict:
+def _verdict(name: str, like: SavedClaim | None, cell: MatrixCell) -> CellVerdict:
     if cell.run is None:
         return CellVerdict("not run", cell.problem)
     claim = _claim_of(name, like, cell)
@@ -328,7 +328,7 @@ def _claim(row: _Row, combined: Combined | None, mean: _Mean | None, level: floa
     )
 
 
-def _facts(cell: Cell) -> CellFacts:
+def _facts(cell: MatrixCell) -> CellFacts:
     run = cell.run
     return CellFacts(
         cell.title,

@@ -64,6 +64,16 @@ class Gathered:
         elif not isinstance(declared, Claim) and declared not in self.figures:
             self.figures.append(declared)
 
+    def leave_out(self, declared: Declaration, reason: str) -> None:
+        """Take note of a declaration that the images do not serve; a saved run names the claims among them.
+
+        Args:
+            declared: A claim, a table or a figure that is not planned.
+            reason: Reason for which the images do not serve it, see `tlbench.run.run.Run.unfit`.
+        """
+        if isinstance(declared, Claim):
+            self.not_applicable[declared.name] = reason
+
     def add_verdict(self, verdict: Verdict) -> None:
         """Add a verdict, which may have been added before."""
         if not any(other is verdict for other in self.verdicts):

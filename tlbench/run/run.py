@@ -29,7 +29,7 @@ from tlbench.run.gathered import Gathered, Labels, work_of
 from tlbench.run.progress import Silent
 from tlbench.run.reporting import make_report
 from tlbench.run.saving import Saving, save_and_compare, saved_run
-from tlbench.run.status import PlanStatus, StatusFile
+from tlbench.run.status import StatusFile
 from tlbench.run.training import find, make_runner, make_stopwatch, repeat
 from tlbench.scores.extras import NO_EXTRAS
 
@@ -116,16 +116,6 @@ class Run:
         """
         return self.assembly.unfit(ordered(work_of(declared, self.study.seeds)))
 
-    def leave_out(self, declared: Declaration, reason: str) -> None:
-        """Take note of a declaration that the images do not serve; a saved run names the claims among them.
-
-        Args:
-            declared: A claim, a table or a figure that is not planned.
-            reason: Reason of `unfit`.
-        """
-        if isinstance(declared, Claim):
-            self.gathered.not_applicable[declared.name] = reason
-
     @property
     def trials(self) -> tuple[Trial, ...]:
         """Trials of the plan, each after its source."""
@@ -159,12 +149,8 @@ class Run:
         missing = self.missing
         if missing and not self.options.plan:
             self.assembly.store.prepare()
-        self._status.update(
-            planned=len(self.trials),
-            to_train=len(trials_of(missing)),
-            claims=tuple(claim.name for claim in self._claims),
-            plan=self._described(missing) if self.options.plan and self.options.status else None,
-        )
+        forecast = self.forecast(missing) if self.options.plan and self.options.status else None
+        self._status.planned(self.trials, trials_of(missing), self._claims, forecast, self.gathered.not_applicable)
         return self.planned
 
     @property
@@ -179,16 +165,6 @@ class Run:
             works: Trials, each after its source; evaluations among them, which take seconds, are not counted.
         """
         return self.assembly.forecast(trials_of(works), self._timings, self.options.processes)
-
-    def _described(self, missing: Sequence[Work]) -> PlanStatus:
-        forecast = self.forecast(missing)
-        seconds = {digest: expected.seconds for digest, expected in forecast.expected.items()}
-        return PlanStatus(
-            trials=tuple(trial.digest for trial in self.trials),
-            missing={trial.digest: seconds.get(trial.digest) for trial in trials_of(missing)},
-            seconds=forecast.seconds,
-            not_applicable=dict(self.gathered.not_applicable),
-        )
 
     @cached_property
     def _timings(self) -> tuple[Timing, ...]:
@@ -311,11 +287,8 @@ class Run:
         """Compare the run with a saved one, and save it, as the options say."""
         run = saved_run(
             self.assembly,
-            self.gathered.trials.values(),
+            self.gathered,
             self.stored,
-            self.gathered.arms,
-            self.gathered.verdicts,
-            self.gathered.not_applicable,
             peak_memory_bytes=self._runner.peak_memory_bytes if "_runner" in vars(self) else None,
         )
         self._saving = save_and_compare(run, self.options, self._command)

@@ -13,7 +13,12 @@ from tlbench.store.publishing import publish
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from tlbench.declare.claims import Claim
+    from tlbench.declare.trials import Trial
+    from tlbench.plan.forecast import Forecast
 
 SCHEMA_VERSION = 1
 
@@ -90,6 +95,35 @@ class StatusFile:
         except OSError as error:
             msg = f"The status cannot be written; choose another file with --tlbench-status. Received: {error}"
             raise StoreError(msg) from error
+
+    def planned(
+        self,
+        trials: Sequence[Trial],
+        missing: Sequence[Trial],
+        claims: Iterable[Claim],
+        forecast: Forecast | None,
+        not_applicable: Mapping[str, str],
+    ) -> None:
+        """Tell the plan.
+
+        Args:
+            trials: Trials of the plan, each after its source.
+            missing: Trials that the store lacks.
+            claims: Planned claims.
+            forecast: Forecast of the missing trials, where nothing else is wanted of the run; None for any other run.
+            not_applicable: Reason for which the images do not serve a claim, by the claim's name.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
+        plan = None
+        if forecast is not None:
+            seconds = {digest: expected.seconds for digest, expected in forecast.expected.items()}
+            of_missing = {trial.digest: seconds.get(trial.digest) for trial in missing}
+            digests = tuple(trial.digest for trial in trials)
+            plan = PlanStatus(digests, of_missing, forecast.seconds, dict(not_applicable))
+        names = tuple(claim.name for claim in claims)
+        self.update(planned=len(trials), to_train=len(missing), claims=names, plan=plan)
 
     def finished(self, outcome: str | None, saved: Path | None) -> None:
         """Tell that the run is over.
