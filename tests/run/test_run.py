@@ -20,11 +20,13 @@ from tlbench.errors import ConfigurationError
 from tlbench.judge.comparison import FailOn
 from tlbench.report.figures import Curves
 from tlbench.report.tables import Column, Row, Table
+from tlbench.run import status
 from tlbench.run.commands import Command
 from tlbench.run.options import Options
 from tlbench.run.run import Run
 from tlbench.scores.extras import ALL_EXTRAS, BATCH_STATISTICS, NO_EXTRAS, VALIDATION
 from tlbench.scores.listed import BATCH_STATISTICS_ACCURACY
+from tlbench.store import baselines
 
 
 def colours(size):
@@ -68,6 +70,29 @@ def finished(tmp_path_factory):
     run.saving = run.save()
     run.close()
     return run
+
+
+def test_a_plan_is_told_to_programs(tmp_path):
+    """Its trials, those that are missing, its claims, and those that the images do not serve."""
+    run = start(tmp_path, plan=True, status=tmp_path / "status.json")
+    claim = score(run.study.random("dogs", task=Task("dog/other", dog=["dog"], other=...))).is_positive()
+    run.gathered.leave_out(claim.named("test_dogs", ""), "images lack the class dog")
+    run.plan(rates(run))
+
+    reached = status.read(tmp_path / "status.json")
+    assert ("test_fast",) == reached.claims
+    assert tuple(trial.digest for trial in run.trials) == reached.plan.trials
+    assert dict.fromkeys(reached.plan.trials) == reached.plan.missing, "nothing of the kind was ever timed"
+    assert {"test_dogs": "images lack the class dog"} == reached.plan.not_applicable
+
+
+def test_a_saved_run_says_why_and_where_a_claim_stands(finished):
+    """The reason and the interval of each verdict, and the claims that the images do not serve."""
+    (claim,) = baselines.load(finished.saving.saved).claims
+
+    verdict = finished.gathered.verdicts[0]
+    assert verdict.reason == claim.reason
+    assert (verdict.interval.low, verdict.interval.high) == claim.interval
 
 
 def test_a_plan_has_each_trial_once(tmp_path):

@@ -21,6 +21,8 @@ COMMANDS = {
         "Find the first version of PACKAGE, between FIRST and LAST, where a claim or a metric is another than at FIRST",
     ),
     "compare": ("saved_runs", "Compare two saved runs, each a NAME, a NUMBER or a PATH"),
+    "matrix": ("matrix", "Run the study in each cell of a matrix, and combine the verdicts"),
+    "agree": ("matrix", "Run the study under each BACKEND, and compare the verdicts"),
     "history": ("history", "Follow arms, claims and speed through the saved runs of a NAME"),
     "report": ("stores", "Make a report again, of a store's last run or of a results.json"),
     "list": ("saved_runs", "List saved runs, and how many trials the store has of each environment"),

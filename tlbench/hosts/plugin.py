@@ -226,7 +226,7 @@ class Plugin:
         asked = self.options.save or self.options.compare
         if not whole or self.options.plan or self.options.repeat:
             return
-        if asked and self._run.gathered.trials:
+        if asked and (self._run.gathered.trials or self._run.gathered.not_applicable):
             saving = self._run.save()
             self._compared = saving.lines
             refused = _warn(self._config, saving.warnings)
@@ -320,6 +320,7 @@ class Plugin:
         for declared in declarations:
             if reason := self.run.unfit(declared):
                 item.stash[unfit_key] = reason
+                self.run.gathered.leave_out(declared, reason)
                 return []
         return declarations
 

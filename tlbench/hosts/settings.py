@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tlbench.errors import TlbenchError
+from tlbench.errors import ConfigurationError, TlbenchError
 from tlbench.run import options as options_of_runs
+from tlbench.run.option_list import AXES
 from tlbench.run.options import OPTIONS
 
 
 if TYPE_CHECKING:
+    import os
+
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tlbench.run.options import Option, Options
@@ -55,6 +59,7 @@ def read_options(config: pytest.Config) -> Options:
     Raises:
         ConfigurationError: A value is malformed, or contradicts another.
     """
+    _check_repeated(config.invocation_params.args)
 
     def value(option: Option) -> Any:
         given = config.getoption(option.ini)
@@ -73,6 +78,22 @@ def read_options(config: pytest.Config) -> Options:
         # The controller of pytest-xdist as well: it reads results of its workers, and so must be in their environment.
         distributed=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no",
     )
+
+
+def _check_repeated(typed: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse a second value of an option that a run has one of, whose first one would be left out without a word.
+
+    Args:
+        typed: Arguments as they were typed: an ini file's `addopts` may be overruled.
+    """
+    names = [str(argument).partition("=")[0] for argument in typed]
+    for name in AXES:
+        if names.count(name) > 1:
+            msg = (
+                f"A run has one {name.removeprefix('--tlbench-')}; `tlbench matrix` runs the study with each of "
+                f"several. Received: {name} {names.count(name)} times"
+            )
+            raise ConfigurationError(msg)
 
 
 def facts(options: Options) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tlbench.hosts.isolation import IsolatedEnvironment
     from tlbench.hosts.requirements import Requirements
     from tlbench.judge.comparison import Comparison
+    from tlbench.run.status import RunStatus
     from tlbench.store.baselines import SavedRun
     from tlbench.store.fingerprints import Fingerprint
 
@@ -61,27 +62,36 @@ class Suite:
             EnvironmentFailure: pytest could not run it.
         """
         requirements = environment.requirements
-        title, longest = re.sub(r"[^\w.]+", "-", str(requirements), flags=re.ASCII), 120
-        name = f"{title[:longest]}_{requirements.backend}"
         self.tell(f"{requirements}: study")
-        # Old versions warn of what newer ones have done away with, which is no result of the study.
-        options = ["-W", "default", "-p", "no:cacheprovider", "--benchmark-skip", "--tlbench-save", name]
-        options += [
-            "--tlbench-store",
-            str(self.store.resolve()),
-            "--tlbench-report",
-            str(report_of(environment)),
-        ]
-        path = environment.folder / "status.json"
-        path.unlink(missing_ok=True)
-        options += ["--tlbench-status", str(path)]
-        command = ["-P", "-m", "pytest", *self.arguments, *options]
-        output = run(environment, command, "run", accept=RAN, printed=self._progress(path))
-        reached = status.read(path)
+        reached, output = self._session(environment, "run", "--tlbench-save", name_of(requirements))
         if reached is None or reached.saved is None:
             log = environment.folder / "run.log"
             raise EnvironmentFailure(str(requirements), "run", log, f"no run was saved\n{output}")
         return baselines.load(Path(reached.saved))
+
+    def plan(self, environment: IsolatedEnvironment) -> RunStatus:
+        """Plan the study in an environment; trains nothing.
+
+        Raises:
+            EnvironmentFailure: pytest could not plan it.
+        """
+        reached, output = self._session(environment, "plan", "--tlbench-plan")
+        if reached is None or reached.plan is None:
+            log = environment.folder / "plan.log"
+            raise EnvironmentFailure(str(environment.requirements), "plan", log, f"nothing was planned\n{output}")
+        return reached
+
+    def _session(self, environment: IsolatedEnvironment, step: str, *further: str) -> tuple[RunStatus | None, str]:
+        """A session of pytest: the state that it has reached, and its output."""
+        # Old versions warn of what newer ones have done away with, which is no result of the study.
+        options = ["-W", "default", "-p", "no:cacheprovider", "--benchmark-skip", *further]
+        options += ["--tlbench-store", str(self.store.resolve()), "--tlbench-report", str(report_of(environment))]
+        path = environment.folder / "status.json"
+        path.unlink(missing_ok=True)
+        options += ["--tlbench-status", str(path)]
+        command = ["-P", "-m", "pytest", *self.arguments, *options]
+        output = run(environment, command, step, accept=RAN, printed=self._progress(path))
+        return status.read(path), output
 
     def fingerprint(self, environment: IsolatedEnvironment) -> Fingerprint:
         """Take the fingerprint of an environment.
@@ -107,6 +117,12 @@ class Suite:
                     self.tell(f"  {told}")
 
         return tell
+
+
+def name_of(requirements: Requirements) -> str:
+    """The name of an environment's saved run."""
+    title, longest = re.sub(r"[^\w.]+", "-", str(requirements), flags=re.ASCII), 120
+    return f"{title[:longest]}_{requirements.backend}"
 
 
 def report_of(environment: IsolatedEnvironment) -> Path:

@@ -187,6 +187,7 @@ def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | Non
         result: Function that gives the result of a trial; None leaves out the measurements.
     """
     unknown = verdict.evidence.unknown
+    ends = (verdict.interval.low, verdict.interval.high) if verdict.interval else (math.nan, math.nan)
 
     def measurement(work: Work) -> str:
         # An evaluation of the same trained network is the same measurement, whichever run has computed it.
@@ -211,4 +212,6 @@ def saved_claim(verdict: Verdict, result: Callable[[Trial], Result | None] | Non
         },
         unit=verdict.claim.difference.unit,
         scale=verdict.claim.difference.scale,
+        reason=verdict.reason,
+        interval=ends if all(map(math.isfinite, ends)) else None,
     )

@@ -73,7 +73,7 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             scale=_Scale.of(report.claims),
             figure_colours=list(zip(COLOURS, COLOURS_ON_DARK, strict=True)),
             figures=[
-                (drawn, f"figure-{number}", _inline(pictures[drawn.name].svg, number), drawn.caption)
+                (drawn, f"figure-{number}", inline(pictures[drawn.name].svg, number), drawn.caption)
                 for number, drawn in enumerate(figures)
             ],
             tables=[
@@ -218,8 +218,13 @@ def _history(values: Sequence[float | None]) -> str:
     return " ".join(f"{index * step:.0f},{HISTORY_HEIGHT * (1 - value):.1f}" for index, value in known)
 
 
-def _inline(svg: str, number: int) -> str:
-    """An SVG file as part of a page: with names that are no other figure's, in the colours of the page around it."""
+def inline(svg: str, number: int) -> str:
+    """An SVG file as part of a page: with names that are no other figure's, in the colours of the page around it.
+
+    Args:
+        svg: Text of the file.
+        number: Number of the figure in the page.
+    """
     svg = svg[svg.index("<svg") :]
     # Metadata would only be read in a file; the style is of the whole page where it stands in one.
     svg = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", svg, flags=re.DOTALL)

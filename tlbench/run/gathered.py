@@ -35,6 +35,7 @@ class Gathered:
         tables: Declared tables.
         figures: Declared figures.
         remarks: Sentences about the run that a user should know.
+        not_applicable: Reason for which the images do not serve a claim, by the claim's name.
     """
 
     trials: dict[str, Trial] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Gathered:
     tables: list[Table] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    not_applicable: dict[str, str] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -61,6 +63,16 @@ class Gathered:
                 self.tables.append(declared)
         elif not isinstance(declared, Claim) and declared not in self.figures:
             self.figures.append(declared)
+
+    def leave_out(self, declared: Declaration, reason: str) -> None:
+        """Take note of a declaration that the images do not serve; a saved run names the claims among them.
+
+        Args:
+            declared: A claim, a table or a figure that is not planned.
+            reason: Reason for which the images do not serve it, see `tlbench.run.run.Run.unfit`.
+        """
+        if isinstance(declared, Claim):
+            self.not_applicable[declared.name] = reason
 
     def add_verdict(self, verdict: Verdict) -> None:
         """Add a verdict, which may have been added before."""
@@ -88,6 +100,7 @@ class Gathered:
         self.tables = self.tables or other.tables
         self.figures = self.figures or other.figures
         self.remarks += [remark for remark in other.remarks if remark not in self.remarks]
+        self.not_applicable |= other.not_applicable
 
     def check_names(self) -> None:
         """Make sure that no two tables or figures write the same files.

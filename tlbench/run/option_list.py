@@ -11,6 +11,9 @@ from tlbench.errors import ConfigurationError
 
 OptionKind = Literal["flag", "text", "number", "path", "choice"]
 
+# Options that `tlbench matrix` takes more than once, each value for runs of its own.
+AXES = ("--tlbench-profile", "--tlbench-network", "--tlbench-data", "--tlbench-source", "--tlbench-split")
+
 
 @dataclass(frozen=True)
 class Option:

@@ -149,7 +149,8 @@ class Run:
         missing = self.missing
         if missing and not self.options.plan:
             self.assembly.store.prepare()
-        self._status.update(planned=len(self.trials), to_train=len(trials_of(missing)))
+        forecast = self.forecast(missing) if self.options.plan and self.options.status else None
+        self._status.planned(self.trials, trials_of(missing), self._claims, forecast, self.gathered.not_applicable)
         return self.planned
 
     @property
@@ -286,10 +287,8 @@ class Run:
         """Compare the run with a saved one, and save it, as the options say."""
         run = saved_run(
             self.assembly,
-            self.gathered.trials.values(),
+            self.gathered,
             self.stored,
-            self.gathered.arms,
-            self.gathered.verdicts,
             peak_memory_bytes=self._runner.peak_memory_bytes if "_runner" in vars(self) else None,
         )
         self._saving = save_and_compare(run, self.options, self._command)

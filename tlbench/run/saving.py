@@ -23,13 +23,12 @@ from tlbench.train import fingerprint
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from tlbench.declare.trials import Trial
-    from tlbench.judge.verdicts import Verdict
     from tlbench.report.records import ComparisonRecord
     from tlbench.run.assembly import Assembly
     from tlbench.run.commands import Command
+    from tlbench.run.gathered import Gathered
     from tlbench.run.options import Options
     from tlbench.store.results import ResultOf
 
@@ -58,22 +57,14 @@ class Saving:
 
 
 def saved_run(
-    assembly: Assembly,
-    trials: Iterable[Trial],
-    result: ResultOf,
-    labels: Mapping[str, Sequence[str]],
-    verdicts: Iterable[Verdict],
-    *,
-    peak_memory_bytes: int | None,
+    assembly: Assembly, gathered: Gathered, result: ResultOf, *, peak_memory_bytes: int | None
 ) -> baselines.SavedRun:
     """Gather the content of a saved run.
 
     Args:
         assembly: Parts of the run.
-        trials: Trials of its plan.
+        gathered: Trials of its plan, names of arms, verdicts, and claims that the images do not serve.
         result: Gives the result of a trial or an evaluation, or None where there is none.
-        labels: Names of arms, by the arm's digest.
-        verdicts: Verdicts on its claims.
         peak_memory_bytes: Peak memory of a process that has trained some of the trials; None where nothing was
             trained.
     """
@@ -87,9 +78,10 @@ def saved_run(
         surroundings=environment.surroundings(here),
         peak_memory_bytes=peak_memory_bytes,
         fingerprint=fingerprint.take(here).content(),
-        arms=baselines.saved_arms(trials, result, labels),
-        claims=tuple(saved_claim(verdict, result) for verdict in verdicts),
+        arms=baselines.saved_arms(gathered.trials.values(), result, gathered.arms),
+        claims=tuple(saved_claim(verdict, result) for verdict in gathered.verdicts),
         id=assembly.run,
+        not_applicable=dict(gathered.not_applicable),
     )
 
 

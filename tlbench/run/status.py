@@ -13,9 +13,32 @@ from tlbench.store.publishing import publish
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from tlbench.declare.claims import Claim
+    from tlbench.declare.trials import Trial
+    from tlbench.plan.forecast import Forecast
+
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PlanStatus:
+    """The plan of a run that trains nothing (`--tlbench-plan`).
+
+    Attributes:
+        trials: Digests of the trials, each after its source.
+        missing: Expected seconds of each trial that the store lacks, without tracing, by digest; None where nothing
+            like it was ever timed.
+        seconds: Expected wall time of the missing trials whose time is known.
+        not_applicable: Reason for which the images do not serve a claim, by the claim's name.
+    """
+
+    trials: tuple[str, ...]
+    missing: dict[str, float | None]
+    seconds: float
+    not_applicable: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -30,6 +53,8 @@ class RunStatus:
         progress: Last line of progress; empty before a trial or an evaluation has ended.
         outcome: Outcome of the comparison with a saved run; None where there was none.
         saved: File of the saved run; None where nothing was saved.
+        claims: Names of the planned claims.
+        plan: Plan of a run that trains nothing; None for any other run.
     """
 
     state: Literal["planned", "training", "finished"] = "planned"
@@ -39,6 +64,8 @@ class RunStatus:
     progress: str = ""
     outcome: str | None = None
     saved: str | None = None
+    claims: tuple[str, ...] = ()
+    plan: PlanStatus | None = None
 
 
 class StatusFile:
@@ -68,6 +95,35 @@ class StatusFile:
         except OSError as error:
             msg = f"The status cannot be written; choose another file with --tlbench-status. Received: {error}"
             raise StoreError(msg) from error
+
+    def planned(
+        self,
+        trials: Sequence[Trial],
+        missing: Sequence[Trial],
+        claims: Iterable[Claim],
+        forecast: Forecast | None,
+        not_applicable: Mapping[str, str],
+    ) -> None:
+        """Tell the plan.
+
+        Args:
+            trials: Trials of the plan, each after its source.
+            missing: Trials that the store lacks.
+            claims: Planned claims.
+            forecast: Forecast of the missing trials, where nothing else is wanted of the run; None for any other run.
+            not_applicable: Reason for which the images do not serve a claim, by the claim's name.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
+        plan = None
+        if forecast is not None:
+            seconds = {digest: expected.seconds for digest, expected in forecast.expected.items()}
+            of_missing = {trial.digest: seconds.get(trial.digest) for trial in missing}
+            digests = tuple(trial.digest for trial in trials)
+            plan = PlanStatus(digests, of_missing, forecast.seconds, dict(not_applicable))
+        names = tuple(claim.name for claim in claims)
+        self.update(planned=len(trials), to_train=len(missing), claims=names, plan=plan)
 
     def finished(self, outcome: str | None, saved: Path | None) -> None:
         """Tell that the run is over.
@@ -111,7 +167,10 @@ def read(path: Path) -> RunStatus | None:
         if content.pop("schema_version") != SCHEMA_VERSION:
             msg = f"The status {path} was written by another version of tlbench; run the study again."
             raise StoreError(msg)
-        return RunStatus(**content)
+        plan = content.pop("plan", None)
+        if plan is not None:
+            plan = PlanStatus(**(plan | {"trials": tuple(plan["trials"])}))
+        return RunStatus(**(content | {"claims": tuple(content.get("claims", ())), "plan": plan}))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -77,6 +77,9 @@ class SavedClaim:
             version of tlbench saved.
         unit: Unit of the differences.
         scale: Scale of their noise, see `tlbench.declare.claims.Quantity.scale`.
+        reason: Reason for the outcome, in a phrase; empty in runs that an older version of tlbench saved.
+        interval: Both ends of the interval that decides, see `tlbench.judge.decisions.Decision`; None where it has
+            none, and in runs that an older version of tlbench saved.
     """
 
     name: str
@@ -91,6 +94,8 @@ class SavedClaim:
     measurements: dict[int, tuple[str, ...]] = field(default_factory=dict)
     unit: Unit = "percent"
     scale: float = 2.0
+    reason: str = ""
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ class SavedRun:
         id: Identifier of the run, see `Result.run`; empty in runs that an older version of tlbench saved.
         failed: Whether the run failed its comparison with an earlier one. A failed run is part of its series, and no
             later run is compared with it unless it is accepted or named by its number.
+        not_applicable: Reason for which the images do not serve a claim, by the claim's name; no test judged it.
     """
 
     name: str
@@ -142,6 +148,7 @@ class SavedRun:
     claims: tuple[SavedClaim, ...]
     id: str = ""
     failed: bool = False
+    not_applicable: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
