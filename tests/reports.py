@@ -15,6 +15,7 @@ from tlbench.report.figures.confusion import DrawnConfusion
 from tlbench.report.figures.curves import Curve, DrawnCurves
 from tlbench.report.figures.lines import DrawnLines, DrawnPoint
 from tlbench.report.figures.matrix import DrawnMatrix, DrawnPair
+from tlbench.report.figures.scatter import DrawnScatter, DrawnScatterPoint
 from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Value
 
@@ -117,6 +118,16 @@ def figures(label="A"):
         DrawnConfusion("confusion", "Confusion", "taken", (label, "dog"), ((9, 1), (2, 8)), (some, some), "poster"),
         DrawnCalibration(
             "calibration", "Calibration", "sure", (CalibrationSeries(label, (Bin(0.9, 0.8, 20),), {"0": 0.1}),)
+        ),
+        DrawnScatter(
+            "scatter",
+            "Scores",
+            "foretold",
+            "LogME",
+            "accuracy",
+            (DrawnScatterPoint(label, label, cell(-0.4, -0.2), some),),
+            "number",
+            "percent",
         ),
     )
 

@@ -20,9 +20,12 @@ from tlbench.declare.claims import (
     validation_accuracy,
 )
 from tlbench.declare.evaluations import Evaluation, Images, Mirrored, TestImages
+from tlbench.declare.probes import LinearProbe
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
+from tlbench.declare.readouts import Readout, ReadoutResult, Seen, TrainingFeatures, Views
 from tlbench.declare.study import Study
 from tlbench.declare.tasks import EVERY_CLASS, Examples, Task
+from tlbench.declare.transferability import H_SCORE, LEEP, LOGME, NCE
 from tlbench.declare.trials import Arm, DataReference, ImageNet, Network, Random, Recipe, SavedWeights, Trial
 from tlbench.errors import (
     ConfigurationError,
@@ -53,6 +56,8 @@ from tlbench.report.figures import (
     Matrix,
     Pair,
     Point,
+    Scatter,
+    ScatterPoint,
 )
 from tlbench.report.frames import Frames, read
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Row, Table, Value
@@ -84,10 +89,14 @@ __all__ = [
     "BRIER_SCORE",
     "CALIBRATION_ERROR",
     "EVERY_CLASS",
+    "H_SCORE",
+    "LEEP",
+    "LOGME",
     "LOSS",
     "MACRO_F1",
     "METRICS",
     "MINIATURE",
+    "NCE",
     "POSTER",
     "THUMBNAIL",
     "TOP_5_ACCURACY",
@@ -122,6 +131,7 @@ __all__ = [
     "ImageNet",
     "Images",
     "Interval",
+    "LinearProbe",
     "Lines",
     "Margin",
     "Matrix",
@@ -138,13 +148,18 @@ __all__ = [
     "Quantity",
     "Random",
     "Reading",
+    "Readout",
+    "ReadoutResult",
     "Recipe",
     "Result",
     "ResultOf",
     "Row",
     "Run",
     "SavedWeights",
+    "Scatter",
+    "ScatterPoint",
     "Scored",
+    "Seen",
     "SinkError",
     "Split",
     "StoreError",
@@ -156,10 +171,12 @@ __all__ = [
     "TestImages",
     "TlbenchError",
     "TrainingError",
+    "TrainingFeatures",
     "Trial",
     "UnwritableError",
     "Value",
     "Verdict",
+    "Views",
     "WeightsError",
     "WeightsFile",
     "Xception",

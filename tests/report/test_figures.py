@@ -24,7 +24,20 @@ from tlbench.declare.trials import Arm, Random
 from tlbench.judge.comparison import ArmChange
 from tlbench.report.content import SCHEMA_VERSION, Report, load
 from tlbench.report.drawing import INK, STYLE, picture
-from tlbench.report.figures import Bar, Bars, Calibration, Confusion, Curves, Lines, Matrix, Pair, Point, marks
+from tlbench.report.figures import (
+    Bar,
+    Bars,
+    Calibration,
+    Confusion,
+    Curves,
+    Lines,
+    Matrix,
+    Pair,
+    Point,
+    Scatter,
+    ScatterPoint,
+    marks,
+)
 from tlbench.report.figures.changes import Changes
 from tlbench.report.figures.forest import MOST_CLAIMS, Forest
 from tlbench.report.gallery import all_figures, caption
@@ -81,10 +94,18 @@ def declared(arm, other):
         ),
         "confusion": Confusion("Confusion", "what is what", arm, ("cat", "dog"), {"cat": "0.5"}, published_by="poster"),
         "calibration": Calibration("Calibration", "how sure", (arm, other)),
+        "scatter": Scatter(
+            "Scatter",
+            "one against the other",
+            "accuracy of slow",
+            "accuracy",
+            (ScatterPoint("arms", "both", score(arm), score(other)), ScatterPoint("same", "", score(arm), score(arm))),
+            x_unit="percent",
+        ),
     }
 
 
-KINDS = ("curves", "lines", "bars", "matrix", "confusion", "calibration")
+KINDS = ("curves", "lines", "bars", "matrix", "confusion", "calibration", "scatter")
 
 
 @pytest.fixture
@@ -162,6 +183,24 @@ def test_a_matrix_holds_differences(traced):
 
     assert [pytest.approx(0.1)] * 2 == list(first.cell.numbers)
     assert ("free", "b", "a") == (second.panel, second.row, second.column)
+
+
+def test_a_scatter_pairs_values_by_seed(traced, declared, results, arm):
+    """A seed that lacks one of the two is left out."""
+    both, _ = traced["scatter"].points
+    assert ((0, 0.8, 0.9), (1, 0.9, 1.0)) == both.by_seed
+    assert "both, arms: accuracy of slow: 85.0% ±31.6, by seed 80.0% 90.0%; accuracy: 95.0%" in traced["scatter"].text()
+
+    del results[arm.trial(0).digest]
+    drawn = declared["scatter"].trace(lambda trial: results.get(trial.digest), [0, 1])
+    canvas = Canvas()
+    drawn.draw(canvas)
+    (axes,) = canvas.axes
+
+    assert ((1, 0.9, 1.0),) == drawn.points[0].by_seed
+    assert not drawn.points[0].filled
+    assert ["arms", "same"] == [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [90.0, 100.0] == [round(value, 6) for value in axes.collections[0].get_offsets()[0]]
 
 
 def test_a_confusion_matrix_counts_the_images_of_all_seeds(traced):
