@@ -16,6 +16,7 @@ from tlbench.report.figures.curves import Curve, DrawnCurves
 from tlbench.report.figures.learning_curves import DrawnFit, DrawnLearningCurves, DrawnWorth
 from tlbench.report.figures.lines import DrawnLines, DrawnPoint
 from tlbench.report.figures.matrix import DrawnMatrix, DrawnPair
+from tlbench.report.figures.scatter import DrawnScatter, DrawnScatterPoint
 from tlbench.report.records import ArmRecord, ClaimRecord, ComparisonRecord, SeedScore, TrialChange, TrialRecord
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Value
 from tlbench.scores.learning_curves import PowerLaw, Reach
@@ -130,6 +131,16 @@ def figures(label="A"):
             (DrawnFit(label, PowerLaw(1, 0.5, 0.1)),),
             "B",
             (DrawnWorth(label, 10, Reach(40, "more"), None, None),),
+        ),
+        DrawnScatter(
+            "scatter",
+            "Scores",
+            "foretold",
+            "LogME",
+            "accuracy",
+            (DrawnScatterPoint(label, label, cell(-0.4, -0.2), some),),
+            "number",
+            "percent",
         ),
     )
 

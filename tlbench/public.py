@@ -21,9 +21,12 @@ from tlbench.declare.claims import (
 )
 from tlbench.declare.degraded import Degraded
 from tlbench.declare.evaluations import Evaluation, Images, Mirrored, TestImages
+from tlbench.declare.probes import LinearProbe
 from tlbench.declare.profiles import MINIATURE, POSTER, THUMBNAIL, Profile
+from tlbench.declare.readouts import Readout, ReadoutResult, Seen, TrainingFeatures, Views
 from tlbench.declare.study import Study
 from tlbench.declare.tasks import EVERY_CLASS, Examples, Task
+from tlbench.declare.transferability import H_SCORE, LEEP, LOGME, NCE
 from tlbench.declare.trials import Arm, DataReference, ImageNet, Network, Random, Recipe, SavedWeights, Trial
 from tlbench.errors import (
     ConfigurationError,
@@ -55,6 +58,8 @@ from tlbench.report.figures import (
     Matrix,
     Pair,
     Point,
+    Scatter,
+    ScatterPoint,
 )
 from tlbench.report.frames import Frames, read
 from tlbench.report.tables import Cell, Column, FilledRow, FilledTable, Row, Table, Value
@@ -86,10 +91,14 @@ __all__ = [
     "BRIER_SCORE",
     "CALIBRATION_ERROR",
     "EVERY_CLASS",
+    "H_SCORE",
+    "LEEP",
+    "LOGME",
     "LOSS",
     "MACRO_F1",
     "METRICS",
     "MINIATURE",
+    "NCE",
     "POSTER",
     "THUMBNAIL",
     "TOP_5_ACCURACY",
@@ -126,6 +135,7 @@ __all__ = [
     "Images",
     "Interval",
     "LearningCurves",
+    "LinearProbe",
     "Lines",
     "Margin",
     "Matrix",
@@ -142,13 +152,18 @@ __all__ = [
     "Quantity",
     "Random",
     "Reading",
+    "Readout",
+    "ReadoutResult",
     "Recipe",
     "Result",
     "ResultOf",
     "Row",
     "Run",
     "SavedWeights",
+    "Scatter",
+    "ScatterPoint",
     "Scored",
+    "Seen",
     "SinkError",
     "Split",
     "StoreError",
@@ -160,10 +175,12 @@ __all__ = [
     "TestImages",
     "TlbenchError",
     "TrainingError",
+    "TrainingFeatures",
     "Trial",
     "UnwritableError",
     "Value",
     "Verdict",
+    "Views",
     "WeightsError",
     "WeightsFile",
     "Xception",

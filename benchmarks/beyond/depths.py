@@ -1,4 +1,4 @@
-"""Depths at which experiments cut a network."""
+"""Places in a network, from its input to its head, at which experiments cut it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def depths(study: Study, most: int = 6) -> tuple[str, ...]:
-    """Names of cuts of the study's network, spread evenly from the first to the last.
+    """Cuts that are spread evenly over the study's network, the first and the last among them.
 
     Args:
-        study: The study.
-        most: Largest number of cuts, two or more; all cuts of a network that has fewer.
+        study: Study whose network is cut.
+        most: Largest number of cuts, at least two; a network with fewer cuts is cut at all of them.
     """
-    cuts = study.cuts
-    if len(cuts) <= most:
-        return cuts
-    return tuple(cuts[round(place * (len(cuts) - 1) / (most - 1))] for place in range(most))
+    last, steps = len(study.cuts) - 1, most - 1
+    # Rounded by whole numbers: the same places on every machine.
+    places = {(2 * step * last + steps) // (2 * steps) for step in range(most)}
+    return tuple(study.cuts[place] for place in sorted(places))

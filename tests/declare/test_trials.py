@@ -178,9 +178,16 @@ def test_an_unknown_flow_is_an_error_that_names_the_flows(make_trial):
         make_trial(frozen=frozenset({"entrance"}))
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 0.0}, {"epochs": 0}, {"batch_size": -1}], ids=str)
+def test_a_recipe_may_train_for_no_epochs_but_not_for_fewer():
+    """No epochs leave a network as it starts."""
+    assert 0 == Recipe().at(epochs=0).epochs
+    with pytest.raises(ConfigurationError, match=r"must not be negative; 0 trains nothing. Received: epochs=-1"):
+        Recipe(epochs=-1)
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 0.0}, {"batch_size": -1}], ids=str)
 def test_a_recipe_refuses_what_cannot_train(change):
-    """Rates and counts are positive."""
+    """Rates and sizes of batches are positive."""
     with pytest.raises(ConfigurationError, match="must be positive"):
         Recipe(**change)
 

@@ -159,6 +159,17 @@ def test_one_epoch_may_hold_the_tracing(make_trial, make_timing):
     assert 2.25 == beside.seconds
 
 
+def test_a_trial_of_no_epochs_takes_what_others_took_beside_their_steps(make_trial, make_timing):
+    """It traces no step, and the trials that follow still have to."""
+    untrained = make_trial(recipe=Recipe(batch_size=8, epochs=0))
+
+    found = predict([untrained, make_trial()], [make_timing(), make_timing(tracing=3.0)], size)
+
+    expected = found.expected[untrained.digest]
+    assert (1.0, 0.0) == (expected.seconds, expected.tracing_seconds)
+    assert 1.0 + 2.25 + 3.0 == found.seconds
+
+
 def test_another_head_or_optimizer_takes_as_long(make_trial, make_timing):
     """The same network with the same flows frozen; its own optimizer and the nearest number of labels first."""
     sgd = make_trial(recipe=Recipe(optimizer="sgd", batch_size=8, epochs=2))

@@ -35,6 +35,8 @@ from tlbench.report.figures import (
     Matrix,
     Pair,
     Point,
+    Scatter,
+    ScatterPoint,
     marks,
 )
 from tlbench.report.figures.calibration import LEAST_IMAGES, Bin, CalibrationSeries
@@ -102,10 +104,18 @@ def declared(arm, other):
             (("slow", (Point(10, score(arm)), Point(40, score(other)))), ("fast", (Point(10, score(other)),))),
             reference="slow",
         ),
+        "scatter": Scatter(
+            "Scatter",
+            "one against the other",
+            "accuracy of slow",
+            "accuracy",
+            (ScatterPoint("arms", "both", score(arm), score(other)), ScatterPoint("same", "", score(arm), score(arm))),
+            x_unit="percent",
+        ),
     }
 
 
-KINDS = ("curves", "lines", "bars", "matrix", "confusion", "calibration", "learning_curves")
+KINDS = ("curves", "lines", "bars", "matrix", "confusion", "calibration", "learning_curves", "scatter")
 
 
 @pytest.fixture
@@ -183,6 +193,24 @@ def test_a_matrix_holds_differences(traced):
 
     assert [pytest.approx(0.1)] * 2 == list(first.cell.numbers)
     assert ("free", "b", "a") == (second.panel, second.row, second.column)
+
+
+def test_a_scatter_pairs_values_by_seed(traced, declared, results, arm):
+    """A seed that lacks one of the two is left out."""
+    both, _ = traced["scatter"].points
+    assert ((0, 0.8, 0.9), (1, 0.9, 1.0)) == both.by_seed
+    assert "both, arms: accuracy of slow: 85.0% ±31.6, by seed 80.0% 90.0%; accuracy: 95.0%" in traced["scatter"].text()
+
+    del results[arm.trial(0).digest]
+    drawn = declared["scatter"].trace(lambda trial: results.get(trial.digest), [0, 1])
+    canvas = Canvas()
+    drawn.draw(canvas)
+    (axes,) = canvas.axes
+
+    assert ((1, 0.9, 1.0),) == drawn.points[0].by_seed
+    assert not drawn.points[0].filled
+    assert ["arms", "same"] == [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [90.0, 100.0] == [round(value, 6) for value in axes.collections[0].get_offsets()[0]]
 
 
 def test_a_confusion_matrix_counts_the_images_of_all_seeds(traced):

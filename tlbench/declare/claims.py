@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from tlbench.declare.evaluations import Evaluation, evaluations_of
+from tlbench.declare.evaluations import Evaluation, TestImages, evaluations_of
 from tlbench.errors import ConfigurationError
 from tlbench.scores.extras import ALL_EXTRAS, NO_EXTRAS, VALIDATION
 from tlbench.scores.listed import ACCURACY, HUNDREDTHS, Metric, Scored, Unit
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tlbench.declare.evaluations import Images, Work
+    from tlbench.declare.readouts import Readout
     from tlbench.declare.trials import Arm, Trial
 
 
@@ -46,10 +47,13 @@ class Reading:
 
 
 def _f1(result: Scored, *, label: str) -> float:
-    return result.f1[label]
+    # A readout that predicts nothing has no F1.
+    return result.f1[label] if result.f1 else math.nan
 
 
 def _f1_lead(result: Scored, *, label: str) -> float:
+    if not result.f1:
+        return math.nan
     return result.f1[label] - max(score for other, score in result.f1.items() if other != label)
 
 
@@ -104,12 +108,14 @@ class Term:
         metric: Score.
         images: Images that the trained networks are evaluated on; None for the test images that each trial predicts
             itself when its training ends.
+        readout: Readout that predicts in place of the networks' heads; None for the heads.
     """
 
     factor: float
     arm: Arm
     metric: Metric | Reading
     images: Images | None = None
+    readout: Readout | None = None
 
     @property
     def scores(self) -> tuple[Term, ...]:
@@ -119,19 +125,23 @@ class Term:
     def work(self, seed: int) -> Work:
         """The trial, or the evaluation of the trial, that is scored."""
         trial = self.arm.trial(seed)
-        return trial if self.images is None else Evaluation(trial, self.images)
+        if self.images is None and self.readout is None:
+            return trial
+        return Evaluation(trial, self.images or TestImages(), self.readout)
 
     def value(self, result: Callable[[Work], Scored], seed: int) -> float:
         """Weighted score for one seed; NaN where the trial diverged or lacks the score."""
-        scored = result(self.work(seed))
-        diverged = scored.diverged or (self.images is not None and result(self.arm.trial(seed)).diverged)
+        trial, work = self.arm.trial(seed), self.work(seed)
+        scored = result(work)
+        diverged = scored.diverged or (work is not trial and result(trial).diverged)
         return self.factor * (math.nan if diverged else self.metric.value(scored))
 
     def __str__(self) -> str:
         """Name the score as verdicts do, without its sign."""
         weight = "" if abs(self.factor) == 1 else f"{abs(self.factor):g} of "
+        by = "" if self.readout is None else f" by {self.readout.name}"
         on = "" if self.images is None else f" on {self.images.name}"
-        return f"{weight}{self.metric.name} of [{self.arm.label}]{on}"
+        return f"{weight}{self.metric.name} of [{self.arm.label}]{by}{on}"
 
 
 @dataclass(frozen=True)
@@ -280,7 +290,9 @@ class Quantity:
         return text or "0"
 
 
-def score(arm: Arm, metric: Metric | Reading = ACCURACY, *, on: Images | None = None) -> Quantity:
+def score(
+    arm: Arm, metric: Metric | Reading = ACCURACY, *, on: Images | None = None, by: Readout | None = None
+) -> Quantity:
     """A metric of an arm, to be compared or subtracted.
 
     Args:
@@ -288,8 +300,9 @@ def score(arm: Arm, metric: Metric | Reading = ACCURACY, *, on: Images | None = 
         metric: Score.
         on: Images that the trained networks are evaluated on, for instance `Mirrored()`; nothing is trained for that.
             The test images that each trial predicts itself unless given.
+        by: Readout that predicts in place of the networks' heads, for instance `LinearProbe("block4")`.
     """
-    return Quantity((Term(1.0, arm, metric, on),))
+    return Quantity((Term(1.0, arm, metric, on, by),))
 
 
 def combined(

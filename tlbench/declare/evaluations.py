@@ -2,7 +2,8 @@
 
     robust = score(arm, on=Mirrored())
 
-To add a kind of images, derive a frozen dataclass from `TestImages` and override `altered`, `data` or `examples`.
+To add a kind of images, derive a frozen dataclass from `TestImages` and override `altered`, `data` or `examples`. To
+read a network otherwise than by its head, see `tlbench.declare.readouts`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import hashlib
 import json
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from tlbench.declare import revisions, tasks
-from tlbench.declare.trials import Trial, as_json
-from tlbench.errors import DataError
+from tlbench.declare import readouts, revisions, tasks
+from tlbench.declare.trials import ADDED, Trial, as_json
+from tlbench.errors import ConfigurationError, DataError
+from tlbench.networks import parts
 from tlbench.scores.extras import NO_EXTRAS
 
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tlbench.datasets.dataset import Dataset
-    from tlbench.declare.tasks import Examples
+    from tlbench.declare.readouts import Readout
+    from tlbench.declare.tasks import Examples, Task
     from tlbench.declare.trials import DataReference
 
 
@@ -135,6 +138,10 @@ class Evaluation:
     Attributes:
         trial: Trial that trained the network.
         images: Images that the network predicts.
+        readout: Readout that predicts in place of the network's head; None for the head.
+
+    Raises:
+        ConfigurationError: The readout reads a place that the network lacks, or no images of the evaluation.
     """
 
     # An evaluation predicts its images once.
@@ -142,6 +149,30 @@ class Evaluation:
 
     trial: Trial
     images: Images
+    readout: Readout | None = field(default=None, metadata={ADDED: True})
+
+    def __post_init__(self) -> None:
+        if self.readout is None:
+            return
+        parts.pieces(self.trial.network, [self.readout.cut])
+        if not self.readout.reads_images and self.images != TestImages():
+            msg = (
+                f"The readout {self.readout.name!r} reads training images alone, whatever the evaluation is on; leave "
+                f"`on` out. Received: {self.images.name}"
+            )
+            raise ConfigurationError(msg)
+
+    @property
+    def name(self) -> str:
+        """Name in tables and sentences, behind that of the trial: the images, and the readout."""
+        if self.readout is None:
+            return f"on {self.images.name}"
+        return f"by {self.readout.name}" + ("" if self.images == TestImages() else f" on {self.images.name}")
+
+    @property
+    def task(self) -> Task:
+        """Labelling of the images: that of the readout, or that which the network was trained on."""
+        return (self.readout.task if self.readout is not None else None) or self.trial.task
 
     @property
     def source(self) -> Trial:
@@ -161,16 +192,20 @@ class Evaluation:
     def digest(self) -> str:
         """SHA-256 over everything that can move a score, as hexadecimal digits."""
         code = {revisions.EVALUATOR.name: revisions.EVALUATOR.number} | revisions.of_class(type(self.images))
+        if self.readout is not None:
+            code |= {revisions.READER.name: revisions.READER.number} | revisions.of_class(type(self.readout))
+            code |= readouts.versions(self.readout)
         content = {"evaluation": self.description, "code": code}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def description(self) -> dict[str, Any]:
         """The evaluation as JSON; the trial stands there by its digest."""
-        return {"trial": as_json(self.trial), "images": as_json(self.images)}
+        readout = {} if self.readout is None else {"readout": as_json(self.readout)}
+        return {"trial": as_json(self.trial), "images": as_json(self.images), **readout}
 
     def examples(self, datasets: Mapping[str, Dataset]) -> Examples:
-        """The images as their dataset holds them, with the labels of the trial's task.
+        """The images as their dataset holds them, with the labels of the evaluation's task.
 
         Args:
             datasets: Datasets by digest, that of the trial among them.
@@ -179,7 +214,7 @@ class Evaluation:
             DataError: The dataset of the images lacks a class of the task, or has other classes.
         """
         own, other = datasets[self.trial.data.digest], datasets[self.data.digest]
-        expected, received = (self.trial.task.labels_of(each.class_names) for each in (own, other))
+        expected, received = (self.task.labels_of(each.class_names) for each in (own, other))
         if received != expected:
             msg = (
                 f"A network that was trained on {own.name!r} predicts {', '.join(expected)}, and cannot be evaluated "
@@ -187,7 +222,27 @@ class Evaluation:
                 f"{', '.join(received)}"
             )
             raise DataError(msg)
-        return self.images.examples(other, self.trial)
+        return self.images.examples(other, self._as_labelled)
+
+    def training(self, dataset: Dataset) -> tuple[Examples, Examples]:
+        """The trial's training and validation images, with the labels of the evaluation's task.
+
+        Args:
+            dataset: The dataset of the trial.
+
+        Raises:
+            DataError: The dataset lacks a class of the task.
+        """
+        divided = dataset.parts(self.trial.split)
+        training, validation = (
+            tasks.examples(dataset, part, self.task) for part in (divided.training, divided.validation)
+        )
+        return training, validation
+
+    @property
+    def _as_labelled(self) -> Trial:
+        # Images know a labelling from the trial alone.
+        return self.trial if self.task == self.trial.task else replace(self.trial, task=self.task)
 
 
 # Work of a plan: trials are trained, evaluations are computed from the weights of trained networks.

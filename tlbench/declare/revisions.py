@@ -68,7 +68,10 @@ REFERENCE = Revision("reference", 1, ("train/reference.py",))
 # Part of the digests of evaluations alone, beside the digest of the evaluated trial.
 EVALUATOR = Revision("evaluator", 1, ("train/evaluating.py", "declare/evaluations.py"))
 
-REVISIONS = (TRAINER, LOADER, IMAGENET, SAVED, REFERENCE, EVALUATOR)
+# Part of the digests of evaluations by a readout, beside the evaluator's.
+READER = Revision("reader", 1, ("train/views.py", "declare/readouts.py"))
+
+REVISIONS = (TRAINER, LOADER, IMAGENET, SAVED, REFERENCE, EVALUATOR, READER)
 
 
 @cache

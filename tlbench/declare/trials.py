@@ -67,7 +67,7 @@ class Recipe:
             (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5, without restarts).
         optimizer: Keras' name of the optimizer; its other parameters are Keras' defaults.
         batch_size: Images per step.
-        epochs: Passes over the training images.
+        epochs: Passes over the training images; none leaves a network as it starts, with an untrained head.
         precision: Keras dtype policy, for instance `"float32"` or `"mixed_bfloat16"`.
     """
 
@@ -79,10 +79,13 @@ class Recipe:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "batch_size", "epochs"):
+        for name in ("learning_rate", "batch_size"):
             if not getattr(self, name) > 0:
                 msg = f"A recipe's {name} must be positive. Received: {name}={getattr(self, name)!r}"
                 raise ConfigurationError(msg)
+        if not self.epochs >= 0:
+            msg = f"A recipe's epochs must not be negative; 0 trains nothing. Received: epochs={self.epochs!r}"
+            raise ConfigurationError(msg)
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""

@@ -136,7 +136,8 @@ def predict(
     The steps of a trial take what those of stored trials of its graph took, those of the nearest batch size and number
     of steps; all else takes what it took there; and each process pays once for each graph that it has to trace. A graph
     that was never timed is taken for one of the same network with the same flows frozen, or else for one with less
-    frozen, which takes longer. Where there is none of either, the trial is not counted.
+    frozen, which takes longer. Where there is none of either, the trial is not counted. A trial of no epochs takes what
+    others took beside their steps, and traces no step.
 
     Args:
         trials: Those to train, each after its source.
@@ -169,12 +170,19 @@ def predict(
         expected[trial.digest] = Expected(
             graph=graph,
             seconds=histories[nearest].seconds(scale),
-            tracing_seconds=histories[nearest].tracing_seconds,
+            tracing_seconds=histories[nearest].tracing_seconds if trial.recipe.epochs else 0.0,
             at_most=nearest.frozen != graph.frozen,
             whole_seconds=histories[whole].seconds(scale) if whole is not None else None,
         )
     jobs = [
-        Job(trial.digest, trial.source.digest if trial.source else None, of.graph, of.seconds, of.tracing_seconds)
+        Job(
+            trial.digest,
+            trial.source.digest if trial.source else None,
+            # Whoever has predicted with a network has not traced its step of training.
+            (of.graph, trial.recipe.epochs > 0),
+            of.seconds,
+            of.tracing_seconds,
+        )
         for trial in trials
         if (of := expected.get(trial.digest))
     ]
@@ -266,7 +274,7 @@ class _Scale:
             float(other.epochs == 1 != self.epochs),
             abs(math.log(self.batch_size / other.batch_size)),
             abs(math.log(self.steps / other.steps)),
-            abs(math.log(self.epochs / other.epochs)),
+            abs(math.log(max(self.epochs, 1) / other.epochs)),
         )
 
 

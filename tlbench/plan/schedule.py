@@ -66,6 +66,7 @@ class Schedule:
         self._kind = kind
         self._compiled = {} if compiled is None else compiled
         self._latest: dict[int, Hashable] = {}
+        self._latest_source: dict[int, str | None] = {}
 
     def __len__(self) -> int:
         """Number of trials and evaluations that wait."""
@@ -96,7 +97,10 @@ class Schedule:
             )
 
         kind = max(kinds, key=urgency)
-        taken = max(ready[kind], key=lambda work: awaited[work.digest])
+        # Whoever has just used the weights of a source has them at hand.
+        source = self._latest_source.get(worker)
+        taken = max(ready[kind], key=lambda work: (awaited[work.digest], _source(work) == source))
+        self._latest_source[worker] = _source(taken)
         del self._waiting[taken.digest]
         self._compiled.setdefault(worker, set()).add(kind)
         self._latest[worker] = kind
@@ -128,3 +132,8 @@ class Schedule:
         """A worker is gone, and its compiled networks with it."""
         self._compiled.pop(worker, None)
         self._latest.pop(worker, None)
+        self._latest_source.pop(worker, None)
+
+
+def _source(work: Work) -> str | None:
+    return work.source.digest if work.source is not None else None

@@ -50,6 +50,7 @@ EVALUATIONS = {
     **_TRIAL,
     "evaluation": "string",
     "images": "string",
+    "readout": "string",
     "status": "string",
     **dict.fromkeys(SCORES, "float64"),
     "seconds": "float64",
@@ -102,10 +103,11 @@ class Frames:
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
-        """A row for each evaluation of a trained network on other images than its trial's own test images.
+        """A row for each evaluation of a trained network on other images than its own test images, or by a readout.
 
-        `digest`, `arm` and `seed` are those of `trials`; `evaluation` is the digest of the evaluation and `images` the
-        name of its images. Scores are columns as in `trials`; `seconds` is the wall time of the evaluation.
+        `digest`, `arm` and `seed` are those of `trials`; `evaluation` is the digest of the evaluation, `images` the
+        name of its images, and `readout` that of its readout, missing for the network's head. Scores
+        are columns as in `trials`; `seconds` is the wall time of the evaluation.
         """
         return _frame(
             EVALUATIONS,
@@ -113,7 +115,7 @@ class Frames:
                 {
                     **_named(arm, trial),
                     "evaluation": each.digest,
-                    **{name: getattr(each, name) for name in ("images", "status", "seconds")},
+                    **{name: getattr(each, name) for name in ("images", "readout", "status", "seconds")},
                     **{key: each.scores.get(key) for key in SCORES},
                 }
                 for arm, trial in self._each()

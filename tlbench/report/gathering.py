@@ -165,6 +165,7 @@ def _evaluation_record(evaluation: Evaluation, result: EvaluationResult) -> Eval
         scores=result.scores,
         f1={} if result.diverged else result.f1,
         seconds=result.seconds,
+        readout=evaluation.readout.name if evaluation.readout is not None else None,
     )
 
 

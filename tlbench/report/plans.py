@@ -53,7 +53,7 @@ def describe(
                 trial.task.name,
                 start,
                 "+".join(parts.in_order(trial.network, trial.frozen)) or "nothing",
-                f"{trial.recipe.learning_rate:g}",
+                f"{trial.recipe.learning_rate:g}" if trial.recipe.epochs else "untrained",
                 trial.digest[:12],
                 "stored" if stored(trial) else _to_train(expected.get(trial.digest)),
             ]
@@ -81,7 +81,7 @@ def describe_evaluations(
     """
     number = {trial.digest: position for position, trial in enumerate(plan, start=1)}
     lines = [
-        [number[each.trial.digest], each.images.name, each.digest[:12], "stored" if stored(each) else "to compute"]
+        [number[each.trial.digest], each.name, each.digest[:12], "stored" if stored(each) else "to compute"]
         for each in evaluations
     ]
     missing = sum(not stored(each) for each in evaluations)
@@ -89,7 +89,7 @@ def describe_evaluations(
         f"{_number(len(evaluations), 'evaluation', 'evaluations')} of trained networks; "
         f"{len(evaluations) - missing} stored, {missing} to compute, without training."
     )
-    return f"{tabulate(lines, ['of trial', 'on', 'digest', 'state'])}\n{summary}"
+    return f"{tabulate(lines, ['of trial', 'evaluated', 'digest', 'state'])}\n{summary}"
 
 
 def describe_size(plan: Sequence[Trial], forecast: Forecast, evaluations: int = 0, to_compute: int = 0) -> str:

@@ -98,7 +98,7 @@ class ClaimRecord:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """The scores of a trained network on other images than its trial's own test images.
+    """The scores of a trained network on other images than its trial's own test images, or by a readout.
 
     Attributes:
         digest: Digest of the evaluation, see `tlbench.declare.evaluations.Evaluation`.
@@ -107,6 +107,7 @@ class EvaluationRecord:
         scores: Scores by `tlbench.scores.listed.Metric.key`; empty where a probability is not finite.
         f1: F1 by label; empty where a probability is not finite.
         seconds: Wall time of the evaluation.
+        readout: Name of the readout that predicts; None for the network's head.
     """
 
     digest: str
@@ -115,6 +116,7 @@ class EvaluationRecord:
     scores: dict[str, float]
     f1: dict[str, float]
     seconds: float
+    readout: str | None = None
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class Labels:
             unknown: Label of a trial that has none.
         """
         if isinstance(work, Evaluation):
-            return f"{self.first(work.trial, unknown)} on {work.images.name}"
+            return f"{self.first(work.trial, unknown)} {work.name}"
         return self.of_trials.get(work.digest, [unknown])[0]
 
     def _add(self, trial: Trial, label: str) -> None:

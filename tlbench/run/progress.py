@@ -254,7 +254,9 @@ class Progress:
     def evaluation_ended(self, evaluation: Evaluation, result: EvaluationResult) -> None:
         """An evaluation is in the store."""
         with self._lock:
-            outcome = "diverged" if result.diverged else f"accuracy {result.scores['accuracy']:.1%}"
+            accuracy = result.scores.get("accuracy")
+            outcome = "read" if accuracy is None else f"accuracy {accuracy:.1%}"
+            outcome = "diverged" if result.diverged else outcome
             self._display.line(f"evaluation [{self._label(evaluation)}]: {outcome}, {result.seconds:.1f} s")
 
     def _cost(self, trial: Trial) -> Hashable:

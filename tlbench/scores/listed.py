@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tlbench.scores import extras, metrics
 
@@ -44,7 +44,7 @@ class Predictions(Protocol):
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """Predicted probabilities, shape (N, labels)."""
+        """Predicted probabilities, shape (N, labels); no columns where a readout predicts nothing."""
 
     @property
     def batch_statistics_probabilities(self) -> NDArray[np.float32] | None:
@@ -67,11 +67,15 @@ class Scored(Protocol):
 
     @property
     def f1(self) -> Mapping[str, float]:
-        """F1 by label."""
+        """F1 by label; empty where a readout predicts nothing."""
 
     @property
     def validation_accuracy(self) -> Sequence[float]:
         """Validation accuracy after each epoch; empty where the validation images were not predicted."""
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Arrays of a readout by name, see `tlbench.declare.readouts.ReadoutResult`; empty without a readout."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,9 @@ RESULT, PREDICTIONS, WEIGHTS = "result.json", "predictions.npz", "weights.npz"
 # Says in `result.json` that a result is not a trial's.
 EVALUATION = "evaluation"
 
+# Before the names of a readout's arrays, among those of the predictions.
+_READ = "read_"
+
 
 def names(work: Work) -> tuple[str, ...]:
     """Names of the files of a result.
@@ -126,6 +129,7 @@ def load(place: Path, digest: str) -> Result | EvaluationResult:
                 seconds=content["seconds"],
                 environment=Environment(**content["environment"]),
                 run=content["run"],
+                arrays={name: arrays[_READ + name] for name in content.get("arrays", {})},
             )
         return Result(
             status=content["status"],
@@ -301,6 +305,10 @@ def write(folder: Path, work: Work, result: Result | EvaluationResult, weights: 
     }
     if isinstance(result, EvaluationResult):
         content |= {"kind": EVALUATION, "evaluation": work.description, "weights": result.weights}
+        if result.arrays or not result.probabilities.shape[1]:
+            content["arrays"] = {name: array.shape for name, array in result.arrays.items()}
+            content["predicted_labels"] = result.probabilities.shape[1]
+            arrays |= {_READ + name: array for name, array in result.arrays.items()}
     else:
         content |= {"trial": work.description, **_of_training(work.description, result)}
         arrays["validation_labels"] = result.validation_labels
@@ -351,7 +359,11 @@ def _recorded(name: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _shapes(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
     labels, images = len(content["label_names"]), len(arrays["labels"])
-    shapes: dict[str, tuple[int, ...]] = {"labels": (images,), "probabilities": (images, labels)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "labels": (images,),
+        "probabilities": (images, content.get("predicted_labels", labels)),
+        **{_READ + name: tuple(shape) for name, shape in content.get("arrays", {}).items()},
+    }
     if content.get("kind") != EVALUATION:
         epochs, validation = len(content["epoch_seconds"]), len(arrays["validation_labels"])
         of_extras = {VALIDATION: (epochs, validation, labels), BATCH_STATISTICS: (images, labels)}

@@ -6,13 +6,15 @@ import math
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from tlbench.scores import listed, metrics
 from tlbench.scores.extras import BATCH_STATISTICS, VALIDATION
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from numpy.typing import NDArray
@@ -55,6 +57,11 @@ class Summary:
     epoch_steps: int
     epoch_images: int
     seconds: float
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Empty: no saved run keeps arrays."""
+        return {}
 
     @property
     def step_seconds(self) -> float | None:
@@ -103,7 +110,9 @@ class _Predicted:
 
     @cached_property
     def f1(self) -> dict[str, float]:
-        """F1 of each label."""
+        """F1 of each label; empty where a readout predicts nothing."""
+        if not self.probabilities.shape[1]:
+            return {}
         scores = metrics.f1_per_class(self.labels, self.probabilities)
         return {name: float(score) for name, score in zip(self.label_names, scores, strict=True)}
 
@@ -147,6 +156,11 @@ class Result(_Predicted):
     run: str = ""
 
     @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Empty: a trial is read by its network's head."""
+        return {}
+
+    @property
     def accuracy(self) -> float:
         """Share of test images that are classified correctly; NaN where the run diverged."""
         return metrics.accuracy(self.labels, self.probabilities)
@@ -183,20 +197,23 @@ class EvaluationResult(_Predicted):
     """The stored predictions of a trained network for images, and the scores that follow from them.
 
     Attributes:
-        status: `"diverged"` when a probability is not finite; no score is a number then.
+        status: `"diverged"` when a probability or a feature is not finite; no score is a number then.
         label_names: Names of the task's labels.
         labels: Labels of the images, shape (N,).
-        probabilities: Probabilities for the images, float32, shape (N, labels).
+        probabilities: Probabilities for the images, float32, shape (N, labels); shape (N, 0) of a readout that predicts
+            nothing, which has no score.
         weights: SHA-256 of the file of weights that the network had, see `tlbench.store.files.weights_digest`.
         seconds: Wall time of the evaluation.
         environment: Environment of the run.
         run: Identifier of the run that computed it; empty until the result is stored.
+        arrays: Arrays of the readout by name, see `tlbench.declare.readouts.ReadoutResult`; empty without a readout.
     """
 
     weights: str
     seconds: float
     environment: Environment = field(repr=False)
     run: str = ""
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @property
     def batch_statistics_probabilities(self) -> None:

@@ -86,14 +86,17 @@ class ReferenceTrainer:
             batches = _Batches(training, min(trial.recipe.batch_size, len(training)), trial.seed)
             epochs = _Epochs(batches, validation, on_epoch)
             rate = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: trial.recipe.rate(epoch))
-            history = model.fit(
-                batches, epochs=trial.recipe.epochs, shuffle=False, callbacks=[rate, epochs], verbose=0
-            ).history
+            history: dict[str, list[float]] = {"loss": [], "accuracy": []}
+            if trial.recipe.epochs:  # `fit` of no epochs leaves a history without its entries.
+                history = model.fit(
+                    batches, epochs=trial.recipe.epochs, shuffle=False, callbacks=[rate, epochs], verbose=0
+                ).history
             probabilities = model.predict(test.take(), batch_size=PREDICTION_BATCH, verbose=0)
             weights = transfer.read(model)
             seconds = time.perf_counter() - started
             with_batch_statistics = _predict_with_batch_statistics(model, test)
 
+        steps = len(batches) if trial.recipe.epochs else 0
         diverged = epochs.diverged or not np.isfinite(probabilities).all()
         result = Result(
             status="diverged" if diverged else "finished",
@@ -101,13 +104,15 @@ class ReferenceTrainer:
             labels=test.labels,
             probabilities=probabilities,
             validation_labels=validation.labels,
-            validation_probabilities=np.stack(epochs.probabilities),
+            validation_probabilities=np.array(epochs.probabilities, np.float32).reshape(
+                len(epochs.probabilities), len(validation), len(label_names)
+            ),
             batch_statistics_probabilities=with_batch_statistics,
             training_loss=tuple(map(float, history["loss"])),
             training_accuracy=tuple(map(float, history["accuracy"])),
             epoch_seconds=tuple(epochs.seconds),
-            epoch_steps=len(batches),
-            epoch_images=len(batches) * batches.batch_size,
+            epoch_steps=steps,
+            epoch_images=steps * batches.batch_size,
             seconds=seconds,
             environment=self._environment,
         )

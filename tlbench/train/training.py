@@ -116,7 +116,7 @@ class Trainer:
             after = transfer.read(compiled.model)
 
         transfer.check_frozen(before, after, compiled.frozen)
-        if not run.diverged:
+        if not run.diverged and trial.recipe.epochs:
             transfer.check_trained(before, after, frozenset(before) - compiled.frozen)
         result = Result(
             status="diverged" if run.diverged else "finished",
@@ -124,7 +124,7 @@ class Trainer:
             labels=test.labels,
             probabilities=run.probabilities,
             validation_labels=validation.labels,
-            validation_probabilities=np.stack(epochs) if (epochs := run.validation_probabilities) else None,
+            validation_probabilities=self._stacked(run, len(validation)) if VALIDATION in trial.extras else None,
             batch_statistics_probabilities=run.batch_statistics_probabilities,
             training_loss=tuple(run.loss),
             training_accuracy=tuple(run.accuracy),
@@ -135,6 +135,12 @@ class Trainer:
             environment=self._environment,
         )
         return result, after
+
+    @staticmethod
+    def _stacked(run: _Run, images: int) -> NDArray[np.float32]:
+        # A trial of no epochs has predictions after none of them.
+        shape = (len(run.validation_probabilities), images, run.probabilities.shape[1])
+        return np.array(run.validation_probabilities, np.float32).reshape(shape)
 
     def _compile(self, trial: Trial, labels: int, images: int, pool: int) -> _Compiled:
         # What a frozen prefix leaves for so many images may be too much to keep, and an array on the device has rows.

@@ -17,6 +17,7 @@ from tlbench.report.figures.forest import Forest
 from tlbench.report.figures.learning_curves import DrawnLearningCurves, LearningCurves
 from tlbench.report.figures.lines import DrawnLines, Lines, Point
 from tlbench.report.figures.matrix import DrawnMatrix, Matrix, Pair
+from tlbench.report.figures.scatter import DrawnScatter, Scatter, ScatterPoint
 
 
 if TYPE_CHECKING:
@@ -43,10 +44,21 @@ __all__ = [
     "Matrix",
     "Pair",
     "Point",
+    "Scatter",
+    "ScatterPoint",
 ]
 
 # All kinds that a report can hold: a new one is a new module and a line here.
-AnyFigure = DrawnCurves | DrawnLines | DrawnBars | DrawnMatrix | DrawnConfusion | DrawnCalibration | DrawnLearningCurves
+AnyFigure = (
+    DrawnCurves
+    | DrawnLines
+    | DrawnBars
+    | DrawnMatrix
+    | DrawnConfusion
+    | DrawnCalibration
+    | DrawnLearningCurves
+    | DrawnScatter
+)
 
 
 class Figure(Protocol):

@@ -67,7 +67,7 @@ class Curves:
             curves=tuple(
                 Curve(label, seed, outcome.training_accuracy, outcome.validation_accuracy)
                 for label, seed, outcome in found
-                if outcome is not None and not outcome.diverged
+                if outcome is not None and not outcome.diverged and outcome.validation_accuracy
             ),
         )
 
@@ -99,7 +99,7 @@ class DrawnCurves:
         title: Subject of the figure.
         arm: Label of the arm.
         reference: Label of the reference.
-        curves: Curves of both arms; diverged and missing trials are left out.
+        curves: Curves of both arms; missing and diverged trials are left out, and those of no epochs.
     """
 
     kind: Literal["curves"]
