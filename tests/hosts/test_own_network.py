@@ -22,9 +22,9 @@ def project(pytester):
 
 def test_a_family_of_the_project_is_trained(project):
     """In place of the profile's network, with the settings that the command line names."""
-    result = project.runpytest_subprocess(
+    result = project.runpytest(
         *("--tlbench-profile", "tiny", "--tlbench-network", "stone:filters=4", "--tlbench-seeds", "2"),
-        *("-p", "no:cacheprovider"),
+        *("--tlbench-workers", "1", "-p", "no:cacheprovider", "-p", "no:benchmark"),
     )
 
     assert result.ret in {0, 1}
@@ -34,7 +34,9 @@ def test_a_family_of_the_project_is_trained(project):
 
 def test_a_family_that_there_is_not_is_refused(project):
     """The error names the project's families."""
-    result = project.runpytest_subprocess("--tlbench-profile", "tiny", "--tlbench-network", "rock")
+    result = project.runpytest(
+        *("--tlbench-profile", "tiny", "--tlbench-network", "rock", "-p", "no:cacheprovider", "-p", "no:benchmark")
+    )
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["*no such family of networks*pytest_tlbench_networks adds stone. Received: 'rock'*"])

@@ -37,16 +37,18 @@ def project(pytester):
     return pytester
 
 
+def options(source):
+    return "--tlbench-profile", "tiny", "--tlbench-source", source, "--tlbench-seeds", "2", "-p", "no:cacheprovider"
+
+
 def run(project, source, *arguments):
-    return project.runpytest_subprocess(
-        *("--tlbench-profile", "tiny", "--tlbench-source", source, "--tlbench-seeds", "2", "-p", "no:cacheprovider"),
-        *arguments,
-    )
+    # In this process, which has its backend already.
+    return project.runpytest(*options(source), "--tlbench-workers", "1", "-p", "no:benchmark", *arguments)
 
 
 def test_a_file_of_weights_is_a_source(project):
-    """The header names the file, nothing is pretrained, and the run trains to its verdict."""
-    result = run(project, "mine.weights.h5")
+    """The header names the file, nothing is pretrained, and the run trains to its verdict, in other processes."""
+    result = project.runpytest_subprocess(*options("mine.weights.h5"), "--tlbench-workers", "2")
 
     assert result.ret in {0, 1}
     result.stdout.fnmatch_lines(["*transferred from mine.weights.h5, SHA-256 *", "*4 trials*"])
@@ -68,11 +70,11 @@ def test_the_files_digest_is_in_the_trials(project):
 
 def test_the_weights_of_another_network_are_refused(project):
     """By the first weight, with both shapes; the random arm's results are kept."""
-    result = run(project, "wide.weights.h5", "--tlbench-workers", "1")
+    result = run(project, "wide.weights.h5")
 
     assert 1 == result.ret
     result.stdout.fnmatch_lines(
         ["*wide.weights.h5 is of another network: weight 'entry_conv/kernel' has shape*(3, 3, 3, 8)*"]
     )
-    again = run(project, "wide.weights.h5", "--tlbench-workers", "1", "--tlbench-plan").stdout.str()
+    again = run(project, "wide.weights.h5", "--tlbench-plan").stdout.str()
     assert "2 are stored" in again

@@ -71,9 +71,10 @@ def project(pytester):
 def run(project, filters, *arguments):
     path = project.path / "conftest.py"
     path.write_text(path.read_text().replace("FILTERS", str(filters)))
-    return project.runpytest_subprocess(
+    # In this process, which has its backend already.
+    return project.runpytest(
         *("--tlbench-profile", "tiny", "--tlbench-source", "imagenet", "--tlbench-seeds", "2"),
-        *("-p", "no:cacheprovider", "-s", *arguments),
+        *("--tlbench-workers", "1", "-p", "no:cacheprovider", "-p", "no:benchmark", "-s", *arguments),
     )
 
 
