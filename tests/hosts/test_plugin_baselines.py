@@ -129,7 +129,7 @@ def test_a_regression_fails_the_run_until_it_is_accepted(project):
 
     accepted = CliRunner().invoke(main, ["accept", "0002", "--store", store])
     assert 0 == accepted.exit_code, accepted.output
-    passed = project.runpytest(*chosen)
+    passed = project.runpytest(*compared)
     assert pytest.ExitCode.OK == passed.ret
     passed.stdout.fnmatch_lines(["passed (*", "Saved as *0004_good.json"])
 
