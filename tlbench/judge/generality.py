@@ -15,7 +15,7 @@ from tlbench.scores.statistics import Estimate, holm, holm_levels, mean_interval
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tlbench.scores.meta_analysis import Combined
+    from tlbench.scores.meta_analysis import RandomEffects
     from tlbench.store.baselines import SavedClaim, SavedRun
 
 # The verdict of a run, or the reason in two words for which there is none.
@@ -266,7 +266,7 @@ def _verdict(name: str, like: SavedClaim | None, cell: MatrixCell) -> CellVerdic
     )
 
 
-def _combined(verdicts: Iterable[CellVerdict]) -> Combined | None:
+def _combined(verdicts: Iterable[CellVerdict]) -> RandomEffects | None:
     measured = [verdict for verdict in verdicts if verdict.measured]
     if len(measured) < 2:
         return None
@@ -295,7 +295,7 @@ def _judged_means(rows: Sequence[_Row], estimates: Sequence[Estimate], level: fl
     return found
 
 
-def _claim(row: _Row, combined: Combined | None, mean: _Mean | None, level: float) -> GeneralClaim:
+def _claim(row: _Row, combined: RandomEffects | None, mean: _Mean | None, level: float) -> GeneralClaim:
     judged = [verdict for verdict in row.verdicts if verdict.judged]
     measured = [verdict for verdict in judged if verdict.measured]
     claim = GeneralClaim(

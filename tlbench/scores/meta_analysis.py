@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Combined:
+class RandomEffects:
     """The mean of a population of effects, of which some were measured.
 
     Attributes:
@@ -51,7 +51,7 @@ class Combined:
         return self.estimate.mean - half, self.estimate.mean + half
 
 
-def combine(effects: ArrayLike, standard_errors: ArrayLike) -> Combined:
+def combine(effects: ArrayLike, standard_errors: ArrayLike) -> RandomEffects:
     """Combine effects as a sample of a population of effects: a meta-analysis with random effects.
 
     Every effect counts the same, and the variance within studies is pooled: its mean v stands for that of each study.
@@ -79,7 +79,7 @@ def combine(effects: ArrayLike, standard_errors: ArrayLike) -> Combined:
     between = 0.0 if np.ptp(values) == 0 else float(values.var(ddof=1))
     tau_squared = max(between - within, 0.0)
     estimate = Estimate.of(values, tau_squared + within, values.size - 1.0)
-    return Combined(estimate, math.sqrt(tau_squared), tau_squared / between if between else 0.0)
+    return RandomEffects(estimate, math.sqrt(tau_squared), tau_squared / between if between else 0.0)
 
 
 def least_number(p_values: ArrayLike, level: float) -> int:
