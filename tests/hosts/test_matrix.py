@@ -63,6 +63,7 @@ def test_the_miniature_stands_among_data():
 def test_cells_beside_the_grid_take_their_own_options():
     """The others are shared; values given once make no cell without an axis."""
     pocket = "--tlbench-profile pocket --tlbench-data='my cats.zip'"
+    named = f"cats: {pocket}"
     shared = {"--tlbench-split": ("fixed",)}
 
     assert ["miniature", "pocket · my cats"] == titles(shared, "--tlbench-profile miniature", pocket)
@@ -70,6 +71,7 @@ def test_cells_beside_the_grid_take_their_own_options():
         cells(shared, ("--tlbench-profile miniature", pocket))[1].options
     )
     assert ["a", "b", "pocket · my cats"] == titles({"--tlbench-network": ("a", "b")}, pocket)
+    assert ["a", "b", "cats"] == titles({"--tlbench-network": ("a", "b")}, named)
 
 
 def test_equal_names_are_told_apart():
@@ -77,7 +79,12 @@ def test_equal_names_are_told_apart():
     weights = [f"--tlbench-source imagenet --tlbench-weights {name}.h5" for name in "ab"]
 
     assert ["x/cats.zip", "y/cats.zip"] == titles({"--tlbench-data": ("x/cats.zip", "y/cats.zip")})
-    assert ["as the profile says (1)", "as the profile says (2)"] == titles({}, *weights)
+    assert ["imagenet (1)", "imagenet (2)"] == titles({}, *weights)
+    assert ["as the profile says (1)", "as the profile says (2)"] == (
+        titles({}, "--tlbench-seeds 2", "--tlbench-seeds 3")
+    )
+    own = titles({"--tlbench-profile": ("miniature",)}, "--tlbench-seeds 9", "--tlbench-network vgg16")
+    assert ["miniature", "vgg16"] == own, "a cell without what others differ in is told by what it has"
     assert 2 == len(titles({"--tlbench-data": ("miniature", "cats.zip", "miniature")})), "a cell is there once"
 
 
@@ -89,6 +96,7 @@ def test_equal_names_are_told_apart():
         ({}, ("--tlbench-store a",), "--cell takes .* each with a value. Received: '--tlbench-store a'"),
         ({}, ("--tlbench-data",), "--cell takes .* each with a value"),
         ({}, ("--tlbench-data 'a",), "The options of --cell cannot be read"),
+        ({}, ("a name",), "--cell takes .* Received: 'a name'"),
     ],
 )
 def test_what_is_no_matrix_is_refused(axes, further, message):

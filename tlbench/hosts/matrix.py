@@ -95,8 +95,9 @@ def cells(axes: Mapping[str, Sequence[str]], further: Sequence[str] = ()) -> lis
 
     Args:
         axes: Values of each option, by its name; an option of one value is shared by all cells.
-        further: Cells that do not lie on the grid: options and their values as on a command line, for instance
-            `"--tlbench-profile pocket --tlbench-data photographs.zip"`. They replace the shared values.
+        further: Cells that do not lie on the grid: options and their values as on a command line, after a name where
+            the values are none, for instance `"pocket: --tlbench-profile pocket --tlbench-data photographs.zip"`.
+            They replace the shared values.
 
     Raises:
         ConfigurationError: There is one cell, or a further one names anything but options of a cell.
@@ -106,12 +107,13 @@ def cells(axes: Mapping[str, Sequence[str]], further: Sequence[str] = ()) -> lis
     grid = [dict(zip(given, values, strict=True)) for values in itertools.product(*given.values())]
     if len(grid) == 1 and further:
         grid = []  # Values that are shared are no cell of their own.
-    found = [_resolved(options) for options in (*grid, *(shared | _parsed(text) for text in further))]
-    unique = list({tuple(sorted(options.items())): options for options in found}.values())
+    named = [("", options) for options in grid] + [(name, shared | own) for name, own in map(_parsed, further)]
+    found = [CellSettings(name, _resolved(options)) for name, options in named]
+    unique = list({tuple(sorted(each.options.items())): each for each in found}.values())
     if len(unique) < 2:
         msg = (
             f"A matrix needs two cells or more: give one of {', '.join(AXES)} more than once, or several --cell. "
-            f"Received: {shlex.join(itertools.chain.from_iterable(unique[0].items())) if unique else ''!r}"
+            f"Received: {shlex.join(unique[0].arguments) if unique else ''!r}"
         )
         raise ConfigurationError(msg)
     return _titled(unique)
@@ -128,10 +130,12 @@ def _resolved(options: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in options.items() if name != "--tlbench-data"} | {"--tlbench-profile": data}
 
 
-def _parsed(text: str) -> dict[str, str]:
+def _parsed(text: str) -> tuple[str, dict[str, str]]:
+    """The name of a cell, which may be empty, and its options."""
     found: dict[str, str] = {}
+    title, dashes, options = text.partition("--")
     try:
-        words = iter(shlex.split(text))
+        words = iter(shlex.split(dashes + options))
     except ValueError as error:
         msg = f"The options of --cell cannot be read: {error}. Received: {text!r}"
         raise ConfigurationError(msg) from error
@@ -142,25 +146,31 @@ def _parsed(text: str) -> dict[str, str]:
             msg = f"--cell takes {', '.join(_OF_A_CELL)}, each with a value. Received: {text!r}"
             raise ConfigurationError(msg)
         found[name] = value
-    return found
+    if not found:
+        msg = f"--cell takes {', '.join(_OF_A_CELL)}, each with a value. Received: {text!r}"
+        raise ConfigurationError(msg)
+    return title.strip().removesuffix(":"), found
 
 
-def _titled(every: Sequence[Mapping[str, str]]) -> list[CellSettings]:
-    varying = [name for name in _IN_TITLES if len({options.get(name) for options in every}) > 1]
+def _titled(every: Sequence[CellSettings]) -> list[CellSettings]:
+    varying = [name for name in _IN_TITLES if len({each.options.get(name) for each in every}) > 1]
 
-    def title(options: Mapping[str, str], *, whole: bool) -> str:
-        values = {name: options[name] for name in varying if name in options}
-        shown = (value if whole else _short(name, value) for name, value in values.items())
-        return " · ".join(shown) or "as the profile says"
+    def title(cell: CellSettings, *, whole: bool) -> str:
+        if cell.title:
+            return cell.title
+        # Of a cell that has none of the values in which others differ, any are told.
+        names = [name for name in varying if name in cell.options] or [n for n in _IN_TITLES if n in cell.options]
+        values = (cell.options[name] if whole else _short(name, cell.options[name]) for name in names)
+        return " · ".join(values) or "as the profile says"
 
-    short = Counter(title(options, whole=False) for options in every)
-    titles = [title(options, whole=short[title(options, whole=False)] > 1) for options in every]
+    short = Counter(title(each, whole=False) for each in every)
+    titles = [title(each, whole=short[title(each, whole=False)] > 1) for each in every]
     counts = Counter(titles)
     # Cells that differ in nothing that titles have, such as a file of weights.
     numbered = [
         f"{each} ({titles[:at].count(each) + 1})" if counts[each] > 1 else each for at, each in enumerate(titles)
     ]
-    return [CellSettings(name, dict(options)) for name, options in zip(numbered, every, strict=True)]
+    return [replace(each, title=name) for name, each in zip(numbered, every, strict=True)]
 
 
 def _short(name: str, value: str) -> str:

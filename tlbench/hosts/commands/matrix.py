@@ -57,8 +57,8 @@ def _axes(command: Callable[..., None]) -> Callable[..., None]:
     "--cell",
     "further",
     multiple=True,
-    metavar="OPTIONS",
-    help='A cell that is not on the grid, for instance "--tlbench-profile pocket --tlbench-data photographs.zip".',
+    metavar="[NAME:] OPTIONS",
+    help='A cell that is not on the grid: "pocket: --tlbench-profile pocket --tlbench-data photographs.zip".',
 )
 @click.option("--plan", is_flag=True, help="Show the trials of each cell, stored, shared and to train; train nothing.")
 @_store
