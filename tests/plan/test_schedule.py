@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tlbench.declare.evaluations import Evaluation, TestImages
+from tlbench.declare.probes import LinearProbe
 from tlbench.plan.schedule import Schedule, ordered
 
 
@@ -60,6 +62,17 @@ def test_a_trial_waits_for_its_source(schedule, trial):
     schedule.finished(source)
     assert 1 == schedule.take(0).seed
     assert 0 == len(schedule)
+
+
+def test_evaluations_of_one_trial_follow_each_other(make_trial):
+    """Whoever has read its weights has them at hand, whatever order they were declared in."""
+    trials = [make_trial(seed=seed) for seed in range(3)]
+    declared = [Evaluation(each, TestImages(), LinearProbe(cut)) for cut in ("entry", "exit") for each in trials]
+    schedule = Schedule([*trials, *declared], lambda work: isinstance(work, Evaluation))
+
+    evaluated = [each.trial.seed for each in taken(schedule) if isinstance(each, Evaluation)]
+
+    assert [0, 0, 1, 1, 2, 2] == evaluated
 
 
 def test_what_is_abandoned_is_not_handed_out(schedule, trial):
