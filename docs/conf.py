@@ -56,6 +56,8 @@ nitpick_ignore_regex = [
     (r"py:class", r"Unit|(Comparison)?Outcome|(Change|Value)Status"),
     # An alias: a trial or an evaluation.
     (r"py:class", r"Work"),
+    # A cell as the matrix command has measured it; `CellFacts` is what the file keeps.
+    (r"py:class", r"MatrixCell"),
     # Parts of `tlbench.Run` and `tlbench.Options` that users are given, and need not name.
     (
         r"py:class",
