@@ -1,6 +1,6 @@
 """Years of nights, drawn from stored real trials: false alarms of drift, and the delay until a drift is found.
 
-    python -m benchmarks.year judge docs/sensitivity.md     # TIME on two busy cores
+    python -m benchmarks.year judge docs/sensitivity.md     # an hour and more on two busy cores
     python -m benchmarks.year page FOLDER                   # saved runs and history.html of one such year
 
 The seeds are the same every night. A night repeats the stored scores of each seed, with a noise between nights on top:
