@@ -25,17 +25,24 @@ def run(pytester):
 
 
 @pytest.mark.parametrize(
-    ("experiment", "filled", "readouts", "figure"),
+    ("experiment", "filled", "readouts", "figure", "cell"),
     [
-        ("linear_probes", ["test_probes", "test_probes_by_depth"], 12, "lines"),
-        ("which_source", ["test_which_source", "test_rankings", "test_scores_and_accuracies"], 12, "scatter"),
+        ("linear_probes", ["test_probes", "test_probes_by_depth"], 12, "lines", "linear probe at exit"),
+        (
+            "which_source",
+            ["test_which_source", "test_rankings", "test_scores_and_accuracies"],
+            12,
+            "scatter",
+            "nothing predicted<",
+        ),
     ],
 )
-def test_an_experiment_trains_reads_and_draws(experiment, filled, readouts, figure, run, pytester):
+def test_an_experiment_trains_reads_and_draws(experiment, filled, readouts, figure, cell, run, pytester):
     """Claims about noise may fail; tables and figures are filled, and nothing is computed twice."""
     file = f"benchmarks/beyond/test_{experiment}.py"
     done = run(file, "-v")
     report = json.loads((pytester.path / "report" / "results.json").read_text())
+    page = (pytester.path / "report" / "report.html").read_text()
     planned = run(file, "--tlbench-plan")
 
     trials = [trial for arm in report["arms"] for trial in arm["trials"]]
@@ -45,4 +52,5 @@ def test_an_experiment_trains_reads_and_draws(experiment, filled, readouts, figu
     assert readouts == len(read)
     assert all(each["readout"] and each["status"] == "finished" for each in read)
     assert any(trial["training_loss"] == [] for trial in trials)
+    assert f">{cell}" in page
     planned.stdout.fnmatch_lines([f"{readouts} evaluations of trained networks; {readouts} stored, 0 to compute*"])

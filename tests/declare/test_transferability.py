@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,29 @@ from tlbench.scores.extras import NO_EXTRAS
 from tlbench.scores.transferability import h_score, leep, log_maximum_evidence, negative_conditional_entropy
 
 
+class Counted(np.ndarray):
+    """Features that count how often they are read."""
+
+    def __new__(cls, array):
+        """From other features."""
+        made = np.asarray(array).view(cls)
+        made.read = 0
+        return made
+
+    def astype(self, *arguments, **options):
+        """Each score begins with this."""
+        self.read += 1
+        return np.asarray(self).astype(*arguments, **options)
+
+
 READINGS = (LOGME, H_SCORE, LEEP, NCE)
+
+
+class Stored:
+    """A result of a readout."""
+
+    def __init__(self, arrays):
+        self.arrays = arrays
 
 
 @pytest.fixture
@@ -36,7 +56,19 @@ def test_readings_are_the_scores_of_stored_arrays(arrays):
         negative_conditional_entropy(head.argmax(axis=1), labels),
     )
 
-    assert expected == tuple(reading.value(SimpleNamespace(arrays=arrays)) for reading in READINGS)
+    assert expected == tuple(reading.value(Stored(arrays)) for reading in READINGS)
+
+
+def test_a_score_is_computed_once_for_each_result(arrays):
+    """Results with other arrays have their own."""
+    arrays["features"] = Counted(arrays["features"])
+    first, second = Stored(arrays), Stored(arrays | {"labels": np.roll(arrays["labels"], 1)})
+
+    values = [LOGME.value(result) for result in (first, second, first, second)]
+
+    assert values[:2] == values[2:]
+    assert values[0] != values[1]
+    assert 2 == arrays["features"].read
 
 
 @pytest.mark.parametrize("reading", READINGS, ids=lambda reading: reading.name)

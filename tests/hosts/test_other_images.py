@@ -91,7 +91,9 @@ def test_evaluations_are_in_the_page_and_the_frames(study):
     page = (study.path / "report" / "report.html").read_text()
     frame = tlbench.read(study.path / ".tlbench").evaluations
 
-    assert "fast on other images, without training" in page
+    assert "fast, evaluated without training" in page
+    assert "its head" in page
+    assert frame["readout"].isna().all()
     assert ["mirrored test images", "test images of colours"] * 2 == frame["images"].tolist()
     assert frame["accuracy"].between(0, 1).all()
     assert {"fast"} == set(frame["arm"])

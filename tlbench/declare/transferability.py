@@ -6,6 +6,7 @@ import math
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from tlbench.declare.claims import Reading
 from tlbench.scores import transferability
@@ -22,9 +23,18 @@ if TYPE_CHECKING:
     from tlbench.scores.listed import Scored, Unit
 
 
+# Scores of results that are still in use: a study asks for each in many sums, and a score takes up to seconds.
+_KNOWN: WeakKeyDictionary[Scored, dict[object, float]] = WeakKeyDictionary()
+
+
 def _value(result: Scored, *, of: Callable[[NDArray[Any], NDArray[Any]], float], array: str) -> float:
     arrays = result.arrays
-    return of(arrays[array], arrays["labels"]) if array in arrays else math.nan
+    if array not in arrays:
+        return math.nan
+    known = _KNOWN.setdefault(result, {})
+    if of not in known:
+        known[of] = of(arrays[array], arrays["labels"])
+    return known[of]
 
 
 def _nce(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
