@@ -57,3 +57,14 @@ def outcome_of():
         return judge_together([claim], result, [SEEDS])[0].outcome
 
     return judge
+
+
+@pytest.fixture
+def outcome_by_arm(outcome_of):
+    """A function that gives the outcome of a claim where a function gives each of its arms an accuracy."""
+
+    def judge(claim, accuracy):
+        arms = {arm.trial(seed).digest: arm for arm in claim.arms for seed in range(SEEDS)}
+        return outcome_of(claim, lambda trial, _readout: (accuracy(arms[trial.digest]), {}))
+
+    return judge

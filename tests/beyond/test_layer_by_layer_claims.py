@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import planted
 import pytest
 
 from benchmarks.beyond import test_layer_by_layer as experiment
 from benchmarks.beyond.depths import depths
 
-
-STUDY = planted.study()
-CUTS = depths(STUDY)
 
 # The curves of Yosinski et al., section 4: accuracy of each kind from the first cut to the last.
 AS_IN_THE_PAPER = {
@@ -31,48 +27,41 @@ OPPOSITE = {
 }
 
 
-def accuracy(curves):
-    """A function that gives the planted accuracy of an arm."""
+@pytest.fixture
+def outcome(study, outcome_by_arm):
+    """A function that gives the outcome of a claim by planted curves; the network without copied layers has 80 %."""
 
-    def of(arm, _images):
-        kind, _, cut = arm.label.rpartition(", ")
-        return curves[kind][CUTS.index(cut)] if kind else 0.80
+    def of(claim, curves):
+        def accuracy(arm):
+            kind, _, cut = arm.label.rpartition(", ")
+            return curves[kind][depths(study).index(cut)] if kind else 0.80
+
+        return outcome_by_arm(getattr(experiment, claim)(study), accuracy)
 
     return of
 
 
 @pytest.mark.parametrize("claim", OPPOSITE)
-def test_a_claim_holds_by_the_curves_of_the_paper(claim):
+def test_a_claim_holds_by_the_curves_of_the_paper(claim, outcome):
     """The experiment's claims are those that the paper makes."""
-    verdict = planted.verdict(getattr(experiment, claim)(STUDY), accuracy(AS_IN_THE_PAPER))
-
-    assert verdict.supported, verdict
+    assert "supported" == outcome(claim, AS_IN_THE_PAPER)
 
 
 @pytest.mark.parametrize(("claim", "curves"), OPPOSITE.items())
-def test_a_claim_is_refuted_by_its_opposite(claim, curves):
+def test_a_claim_is_refuted_by_its_opposite(claim, curves, outcome):
     """No claim holds whatever is measured."""
-    verdict = planted.verdict(getattr(experiment, claim)(STUDY), accuracy(AS_IN_THE_PAPER | curves))
-
-    assert "refuted" == verdict.outcome, verdict
+    assert "refuted" == outcome(claim, AS_IN_THE_PAPER | curves)
 
 
-def test_layers_are_copied_up_to_the_cut_and_frozen_without_a_plus():
+def test_layers_are_copied_up_to_the_cut_and_frozen_without_a_plus(study):
     """A selffer network starts from the arm that learned the task from random weights under the same seed."""
-    frozen, tuned = (experiment.arm(STUDY, kind, "block3").trial(2) for kind in ("BnB", "BnB+"))
-    transferred, floor = (experiment.arm(STUDY, kind, "block3").trial(2) for kind in ("AnB", "random, frozen"))
+    frozen, tuned = (experiment.arm(study, kind, "block3").trial(2) for kind in ("BnB", "BnB+"))
+    transferred, floor = (experiment.arm(study, kind, "block3").trial(2) for kind in ("AnB", "random, frozen"))
     up_to_block_3 = {"block1", "block2", "block3"}
 
     assert [up_to_block_3, set(), up_to_block_3, up_to_block_3] == [
         set(trial.frozen) for trial in (frozen, tuned, transferred, floor)
     ]
     assert [up_to_block_3] * 3 + [None] == [trial.transferred for trial in (frozen, tuned, transferred, floor)]
-    assert experiment.base(STUDY).trial(2) == frozen.source == tuned.source
-    assert STUDY.pretrained == transferred.initialisation
-
-
-def test_depths_are_spread_from_the_first_cut_to_the_last():
-    """All cuts of a network that has few; of nine, six."""
-    assert ("block1", "block3", "block4", "block6", "block7", "block14") == CUTS
-    assert STUDY.cuts == depths(STUDY, 20)
-    assert ("block1", "block14") == depths(STUDY, 2)
+    assert experiment.base(study).trial(2) == frozen.source == tuned.source
+    assert study.pretrained == transferred.initialisation
