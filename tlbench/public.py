@@ -16,6 +16,7 @@ from tlbench.declare.claims import (
     combined,
     f1,
     f1_lead,
+    mean,
     score,
     validation_accuracy,
 )
@@ -187,6 +188,7 @@ __all__ = [
     "combined",
     "f1",
     "f1_lead",
+    "mean",
     "read",
     "read_images",
     "score",

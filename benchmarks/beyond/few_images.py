@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tlbench import combined, score
+from tlbench import combined, mean, score
 from tlbench.scores.learning_curves import size_to_reach
 
 from ..poster import EIGHT_CLASSES
@@ -54,7 +53,7 @@ def lead(study: Study, count: int) -> Quantity:
 
 def mean_lead(study: Study, counts: tuple[int, ...]) -> Quantity:
     """Mean of the leads on several numbers of images."""
-    return reduce(add, (lead(study, count) for count in counts)) / len(counts)
+    return mean(lead(study, count) for count in counts)
 
 
 def _worth(scores: Sequence[float], counts: tuple[int, ...]) -> float:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 
 from dataclasses import replace
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tlbench import Degraded, combined, score
+from tlbench import Degraded, combined, mean, score
 
 from ..poster import EIGHT_CLASSES, direct, frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tlbench import Arm, Quantity, Study
 
@@ -65,12 +64,6 @@ def shown(kind: str, severity: float) -> str:
 def degradations(kind: str) -> tuple[Degraded, ...]:
     """Test images at each severity of a kind."""
     return tuple(Degraded(kind, severity) for severity in SEVERITIES[kind][1])
-
-
-def mean(quantities: Iterable[Quantity]) -> Quantity:
-    """Mean of some quantities."""
-    terms = tuple(quantities)
-    return reduce(add, terms) / len(terms)
 
 
 def under(kind: str, arm: Arm) -> Quantity:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tlbench import Column, Lines, Margin, Point, Row, Table, score
+from tlbench import Column, Lines, Margin, Point, Row, Table, mean, score
 
 from .robustness import (
     SEVERITIES,
     degradations,
     kept,
-    mean,
     networks,
     random,
     rank_correlation,

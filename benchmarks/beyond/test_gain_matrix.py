@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tlbench import Matrix, Pair, Quantity, Task, score
+from tlbench import Matrix, Pair, Quantity, Task, mean, score
 
 from ..poster import CAT_DOG, EIGHT_CLASSES, FROZEN, PERSON_OTHER, direct, moved
 
@@ -37,7 +37,7 @@ def gain(study: Study, source: Task | None, target: Task, flows: str) -> Quantit
 
 def mean_gain(study: Study, flows: str, pairs: list[tuple[Task | None, Task]]) -> Quantity:
     """Mean gain over some pairs of source and target."""
-    return sum((gain(study, *pair, flows) for pair in pairs), Quantity(())) / len(pairs)
+    return mean(gain(study, *pair, flows) for pair in pairs)
 
 
 def gain_matrix(study: Study) -> Matrix:

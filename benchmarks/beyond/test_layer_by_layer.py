@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tlbench import EVERY_CLASS, Lines, Point, Quantity, score
+from tlbench import EVERY_CLASS, Lines, Point, mean, score
 
 from ..poster import NEGLIGIBLE
 from .depths import depths
@@ -20,7 +20,7 @@ from .depths import depths
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tlbench import Arm, Claim, Study
+    from tlbench import Arm, Claim, Quantity, Study
 
 # Copied from, and frozen or not.
 KINDS = ("BnB", "BnB+", "AnB", "AnB+", "random, frozen")
@@ -42,10 +42,9 @@ def arm(study: Study, kind: str, cut: str) -> Arm:
     return study.transferred(label, source=source, task=EVERY_CLASS, frozen=frozen, transferred=copied)
 
 
-def mean(study: Study, kind: str, cuts: Iterable[str]) -> Quantity:
+def over(study: Study, kind: str, cuts: Iterable[str]) -> Quantity:
     """Mean accuracy over some cuts."""
-    scores = [score(arm(study, kind, cut)) for cut in cuts]
-    return sum(scores, Quantity(())) / len(scores)
+    return mean(score(arm(study, kind, cut)) for cut in cuts)
 
 
 def layer_by_layer(study: Study) -> Lines:
@@ -61,7 +60,7 @@ def layer_by_layer(study: Study) -> Lines:
 
 def middle_is_co_adapted(study: Study) -> Claim:
     first, *middle, last = depths(study)
-    return mean(study, "BnB", [first, last]).beats(mean(study, "BnB", middle))
+    return over(study, "BnB", [first, last]).beats(over(study, "BnB", middle))
 
 
 def top_is_specific(study: Study) -> Claim:
@@ -70,15 +69,15 @@ def top_is_specific(study: Study) -> Claim:
 
 
 def fine_tuning_recovers(study: Study) -> Claim:
-    return mean(study, "BnB+", depths(study)).is_at_least(score(base(study)), within=NEGLIGIBLE)
+    return over(study, "BnB+", depths(study)).is_at_least(score(base(study)), within=NEGLIGIBLE)
 
 
 def transfer_generalises(study: Study) -> Claim:
-    return mean(study, "AnB+", depths(study)).beats(mean(study, "BnB+", depths(study)))
+    return over(study, "AnB+", depths(study)).beats(over(study, "BnB+", depths(study)))
 
 
 def transferred_beat_random(study: Study) -> Claim:
-    return mean(study, "AnB", depths(study)).beats(mean(study, "random, frozen", depths(study)))
+    return over(study, "AnB", depths(study)).beats(over(study, "random, frozen", depths(study)))
 
 
 @pytest.mark.tlbench_figure(declare=layer_by_layer)

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import math
 
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tlbench import Column, LinearProbe, Lines, Point, Row, Table, score
+from tlbench import Column, LinearProbe, Lines, Point, Row, Table, mean, score
 
 from ..poster import EIGHT_CLASSES, NEGLIGIBLE
 from .depths import depths
@@ -42,10 +40,9 @@ def probe(study: Study, name: str, cut: str) -> Quantity:
     return score(network(study, name), by=LinearProbe(cut))
 
 
-def mean(study: Study, name: str, cuts: Iterable[str]) -> Quantity:
+def over(study: Study, name: str, cuts: Iterable[str]) -> Quantity:
     """Mean accuracy of the probes at some cuts of a network."""
-    probes = [probe(study, name, cut) for cut in cuts]
-    return reduce(add, probes) / len(probes)
+    return mean(probe(study, name, cut) for cut in cuts)
 
 
 def ends(study: Study) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -76,13 +73,13 @@ def probes_by_depth(study: Study) -> Lines:
 def deeper_is_better_transferred(study: Study) -> Claim:
     shallow, deep = ends(study)
     name = "transferred, untrained"
-    return mean(study, name, deep).beats(mean(study, name, shallow))
+    return over(study, name, deep).beats(over(study, name, shallow))
 
 
 def deeper_is_no_better_random(study: Study) -> Claim:
     shallow, deep = ends(study)
     name = "random, untrained"
-    return mean(study, name, shallow).is_at_least(mean(study, name, deep), within=NEGLIGIBLE)
+    return over(study, name, shallow).is_at_least(over(study, name, deep), within=NEGLIGIBLE)
 
 
 def transferred_beats_random(study: Study) -> Claim:

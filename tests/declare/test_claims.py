@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tlbench.declare.claims import Margin, Quantity, Reading, combined, f1, f1_lead, score, validation_accuracy
+from tlbench.declare.claims import Margin, Quantity, Reading, combined, f1, f1_lead, mean, score, validation_accuracy
 from tlbench.declare.trials import Arm, Random
 from tlbench.errors import ConfigurationError
 from tlbench.judge.judging import judge as judge_together
@@ -292,6 +292,15 @@ def test_a_claim_about_a_combined_number_is_judged_on_no_other_metric(arms):
     claim = combined("lower accuracy", min, *map(score, arms)).is_positive()
 
     assert claim.on(MACRO_F1) is None
+
+
+def test_a_mean_is_the_sum_by_the_number_of_quantities(arms, lookup):
+    """Of each seed; a mean of nothing is refused."""
+    results = lookup((9, 4, 6), (5, 6, 5))
+
+    assert [0.7, 0.5, 0.55] == pytest.approx([mean(map(score, arms)).value(results, seed) for seed in SEEDS])
+    with pytest.raises(ConfigurationError, match="A mean needs quantities"):
+        mean([])
 
 
 def test_a_combined_number_needs_quantities():

@@ -305,6 +305,22 @@ def score(
     return Quantity((Term(1.0, arm, metric, on, by),))
 
 
+def mean(quantities: Iterable[Quantity]) -> Quantity:
+    """The mean of several quantities, such as the scores of an arm on several images.
+
+    Args:
+        quantities: Quantities, at least one.
+
+    Raises:
+        ConfigurationError: There are no quantities.
+    """
+    each = tuple(quantities)
+    if not each:
+        msg = "A mean needs quantities to be computed from. Received: none"
+        raise ConfigurationError(msg)
+    return Quantity(tuple(term for quantity in each for term in quantity.terms)) / len(each)
+
+
 def combined(
     name: str,
     of: Callable[[Sequence[float]], float],
