@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tlbench.declare.evaluations import Evaluation, TestImages
+from tlbench.declare.readouts import TrainingFeatures
 from tlbench.run import progress as module
 from tlbench.run.progress import Progress, Stopwatch
 from tlbench.run.status import StatusFile
@@ -71,6 +75,23 @@ def test_the_time_left_is_that_of_like_trials(progress, make_trial, make_result,
     progress.trial_ended(make_trial(), make_result(8))
 
     assert ["trial 1/2 [an arm, seed 0]: accuracy 80.0%, 1.0 s, 1 s left"] == display.lines
+
+
+def test_a_trial_of_no_epochs_tells_nothing_of_the_time_left(progress, make_trial, make_result, display):
+    """It trains nothing, and the others do."""
+    untrained = make_trial(recipe=make_trial().recipe.at(epochs=0))
+    progress.trial_ended(untrained, make_result(8))
+
+    assert ["trial 1/2 [outside the plan]: accuracy 80.0%, 1.0 s"] == display.lines
+
+
+def test_an_evaluation_without_a_prediction_is_told(progress, make_trial, make_result, display):
+    """Its features were read."""
+    result = make_result()
+    evaluation = Evaluation(make_trial(), TestImages(), TrainingFeatures("exit"))
+    progress.evaluation_ended(evaluation, replace(result, probabilities=result.probabilities[:, :0]))
+
+    assert ["evaluation [outside the plan]: read, 1.0 s"] == display.lines
 
 
 def test_a_diverged_trial_is_told_as_such(progress, make_trial, make_result, display):

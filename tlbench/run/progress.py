@@ -151,7 +151,7 @@ class Progress:
         self._running: dict[str, tuple[Trial, float]] = {}
         self._epochs: dict[str, tuple[int, float]] = {}
         self._finished = 0
-        self._seconds: defaultdict[object, list[float]] = defaultdict(list)
+        self._seconds: defaultdict[tuple[Hashable, ...], list[float]] = defaultdict(list)
         self._began = time.perf_counter()
         self._lock = threading.Lock()
         self._depth = 0
@@ -259,12 +259,13 @@ class Progress:
             outcome = "diverged" if result.diverged else outcome
             self._display.line(f"evaluation [{self._label(evaluation)}]: {outcome}, {result.seconds:.1f} s")
 
-    def _cost(self, trial: Trial) -> Hashable:
+    def _cost(self, trial: Trial) -> tuple[Hashable, ...]:
         # Trials that take about as long: of one network, with as many steps.
         return self._graph(trial), trial.data, trial.task, trial.recipe.batch_size, trial.recipe.epochs
 
     def _seconds_left(self) -> float | None:
-        known = [value for values in self._seconds.values() for value in values]
+        # A trial of no epochs tells nothing of those that train.
+        known = [value for cost, values in self._seconds.items() if cost[-1] for value in values]
         if not known:
             return None
         mean = sum(known) / len(known)

@@ -197,8 +197,8 @@ class DrawnScatter:
         for number, (name, points) in enumerate(self.series.items()):
             self._draw_series(axes, number, name, points)
         if any(point.by_seed for point in self.points):
-            # Room for the names of the marks at the right.
-            axes.margins(x=0.18, y=0.12)
+            # Room for the names of the marks.
+            axes.margins(x=0.1, y=0.15)
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=12, borderaxespad=0)
         else:
             marks.nothing(axes)
@@ -216,10 +216,13 @@ class DrawnScatter:
             axes.scatter([across * x for x in xs], [up * y for y in ys], s=14, color=colour, alpha=0.5, zorder=3)
             x = across * sum(xs) / len(xs)
             marks.mean(axes, x, point.y, self.y_unit, colour, marker, label=None if index else marks.label(name, 26))
+            below = index % 2 == 1  # By turns, as names beside each other would overlap.
             axes.annotate(
                 marks.label(point.label, marks.AT_TICK),
                 (x, up * (point.y.mean or 0)),
-                (9, 4),
+                (0, -12 if below else 12),
                 textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
                 fontsize=11,
             )
