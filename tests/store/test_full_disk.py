@@ -28,7 +28,7 @@ def disk(monkeypatch, project):
     """The disk under the store of a project whose training takes no time."""
     monkeypatch.setattr(training, "_make_trainer", stub.make_trainer)
     # Drawing takes longer than all else together.
-    monkeypatch.setattr(pictures, "picture", lambda _drawn: Picture("<svg/>", b""))
+    monkeypatch.setattr(pictures, "picture", lambda _drawn, _data: Picture("<svg/>", b""))
     return faults.Disk(monkeypatch, project.path / ".tlbench")
 
 
