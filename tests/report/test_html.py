@@ -49,6 +49,14 @@ class Elements(HTMLParser):
         self.text.append(data)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _without_png():
+    """A page holds the SVG of a picture; drawing its PNG as well takes a third of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "_png", lambda _canvas: b"")
+        yield
+
+
 def page_of(report):
     figures = all_figures(report)
     return html.page(report, figures, {drawn.name: drawing.picture(drawn, report.data) for drawn in figures})
