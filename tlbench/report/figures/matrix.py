@@ -30,9 +30,12 @@ Sign = Literal["above zero", "below zero", "undecided"]
 SIGNS: dict[Outcome, Sign] = {"supported": "above zero", "refuted": "below zero", "inconclusive": "undecided"}
 
 MARKS: dict[Sign | None, str] = {
-    "above zero": " \N{BLACK UP-POINTING TRIANGLE}",
-    "below zero": " \N{BLACK DOWN-POINTING TRIANGLE}",
+    "above zero": "\N{BLACK UP-POINTING TRIANGLE}",
+    "below zero": "\N{BLACK DOWN-POINTING TRIANGLE}",
 }
+
+# Columns of all matrices of a figure that are square at the width of the figure.
+DENSE = 6
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,15 @@ class DrawnMatrix:
 
     @property
     def height_inches(self) -> float:
-        """Cells of matrices are square, and two matrices share the width; pairs in a list have a line each."""
-        return 1.0 + 0.5 * len(self._routes) if self._listed else 3.9
+        """Cells of few columns are square, those of many as high as their text; pairs in a list have a line each."""
+        if self._listed:
+            return 1.0 + 0.5 * len(self._routes)
+        return 2.3 + 0.65 * len(self._headings[0]) if self._dense else 3.9
+
+    @property
+    def _dense(self) -> bool:
+        """True of so many columns that square cells would be smaller than their text."""
+        return len(self._headings[1]) * len(self.panels) > DENSE
 
     @property
     def _routes(self) -> dict[tuple[str, str], None]:
@@ -243,11 +253,12 @@ class DrawnMatrix:
         rows, columns = self._headings
         for axes, panel in zip(panels, self.panels, strict=False):
             axes.set(title=marks.label(panel, marks.AT_TICK), xlabel=marks.label(self.column_label, marks.AT_TICK))
-            axes.set_aspect("equal")
+            axes.set_aspect("auto" if self._dense else "equal")
             axes.set_xlim(-0.5, len(columns) - 0.5)
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.set_xticks(range(len(columns)), [marks.label(name, marks.AT_TICK) for name in columns], fontsize=12)
-            axes.tick_params("x", rotation=20)
+            slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if self._dense else {"rotation": 20}
+            axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), **slanted)
             axes.set_yticks(range(len(rows)), [marks.label(name, marks.AT_TICK) for name in rows], fontsize=12)
             axes.grid(visible=False)
             for pair in self.pairs:
@@ -285,9 +296,9 @@ def _draw_pair(axes: Axes, column: int, row: int, pair: DrawnPair, shades: Any, 
         return
     colour = shades.to_rgba(100 * cell.mean)
     axes.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, edgecolor="none"))
-    lines = [f"{formats.shown(cell.mean, 'points')}{MARKS.get(pair.sign, '')}"]
+    lines = [*MARKS.get(pair.sign, ()), formats.shown(cell.mean, "points")]
     if cell.half_width is not None:
         lines.append(f"±{100 * cell.half_width:.1f}")
     if cell.published_number is not None:
         lines.append(f"({formats.shown(cell.published_number, 'points')})")
-    axes.text(column, row, between.join(lines), ha="center", va="center", fontsize=12, color=marks.ink(colour))
+    axes.text(column, row, between.join(lines), ha="center", va="center", fontsize=11, color=marks.ink(colour))
