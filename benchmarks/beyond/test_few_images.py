@@ -41,7 +41,7 @@ def images(study: Study) -> Table:
         )
         for count in sizes(study)
     ]
-    columns = (Column.of(ACCURACY), Column("lead", every_seed=False), Column("worth in images", "number"))
+    columns = (Column.of(ACCURACY), Column("lead", "points", every_seed=False), Column("worth in images", "number"))
     named = (Column("random", every_seed=False), Column("transferred", every_seed=False), *columns[1:])
     notes = (
         HOW,

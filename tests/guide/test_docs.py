@@ -106,7 +106,9 @@ def test_the_gallery_shows_each_kind_of_figure():
     kinds = {name for name in figures.__all__ if hasattr(getattr(figures, name), "trace")} - {"Figure"}
     sections = (GUIDE / "gallery.md").read_text(encoding="utf-8").split("\n## ")[1:]
     shown = {
-        section.partition("\n")[0] for section in sections if "](pocket/" in section and "literalinclude" in section
+        section.partition("\n")[0]
+        for section in sections
+        if ("](pocket/" in section or "](beyond/" in section) and "literalinclude" in section
     }
 
     assert {"Curves", "Bars"} < kinds
