@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tlbench.report.figures import marks
+from tlbench.report.figures.measured import OfQuantities
 from tlbench.report.tables import Cell
-from tlbench.scores.extras import NO_EXTRAS
 from tlbench.scores.listed import Unit
 
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from tlbench.declare.claims import Quantity
-    from tlbench.declare.trials import Arm, Trial
     from tlbench.store.results import ResultOf
 
 
@@ -41,7 +40,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Bars:
+class Bars(OfQuantities):
     """A score of several arms, for each a bar from the lowest to the highest seed and the mean with its interval.
 
     Bars that began at 0 would hide differences of a few points; the axis is fitted to the values instead.
@@ -56,9 +55,6 @@ class Bars:
         published_by: Who printed what is published.
     """
 
-    # Beside those of the quantities' metrics.
-    extras: ClassVar[frozenset[str]] = NO_EXTRAS
-
     name: str
     title: str
     x_label: str
@@ -71,15 +67,6 @@ class Bars:
     def quantities(self) -> tuple[Quantity, ...]:
         """Quantities of all bars."""
         return tuple(bar.quantity for bar in self.bars)
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Arms of all bars."""
-        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
-
-    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """The trials that the figure needs."""
-        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
     def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnBars:
         """The bars of the results there are."""

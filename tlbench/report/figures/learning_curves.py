@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tlbench.report.figures import marks
 from tlbench.report.figures.lines import MARKERS, NAMED, DrawnPoint, Point
+from tlbench.report.figures.measured import OfQuantities
 from tlbench.report.tables import Cell
-from tlbench.scores.extras import NO_EXTRAS
 from tlbench.scores.learning_curves import PowerLaw, Reach, fit_power_law, interval_of_reach, size_to_reach
 
 
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from tlbench.declare.claims import Quantity
-    from tlbench.declare.trials import Arm, Trial
     from tlbench.store.results import ResultOf
 
 
 @dataclass(frozen=True)
-class LearningCurves:
+class LearningCurves(OfQuantities):
     """A share, such as accuracy, over the number of training images, a curve for each series.
 
     Attributes:
@@ -39,9 +38,6 @@ class LearningCurves:
         note: Sentence of the caption on how the networks were trained.
     """
 
-    # Beside those of the quantities' metrics.
-    extras: ClassVar[frozenset[str]] = NO_EXTRAS
-
     name: str
     title: str
     x_label: str
@@ -54,15 +50,6 @@ class LearningCurves:
     def quantities(self) -> tuple[Quantity, ...]:
         """Quantities of all points."""
         return tuple(point.quantity for _, points in self.series for point in points)
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Arms of all points."""
-        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
-
-    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """The trials that the figure needs."""
-        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
     def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnLearningCurves:
         """The curves of the results there are."""

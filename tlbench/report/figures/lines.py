@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tlbench.report.figures import marks
+from tlbench.report.figures.measured import OfQuantities
 from tlbench.report.tables import Cell
-from tlbench.scores.extras import NO_EXTRAS
 from tlbench.scores.listed import Unit
 
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from tlbench.declare.claims import Quantity
-    from tlbench.declare.trials import Arm, Trial
     from tlbench.store.results import ResultOf
 
 MARKERS = "osD^vP"
@@ -46,7 +45,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Lines:
+class Lines(OfQuantities):
     """A score over a number, a line for each series.
 
     Attributes:
@@ -59,9 +58,6 @@ class Lines:
         published_by: Who printed what is published.
         axis: Scale of the numbers.
     """
-
-    # Beside those of the quantities' metrics.
-    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str
@@ -76,15 +72,6 @@ class Lines:
     def quantities(self) -> tuple[Quantity, ...]:
         """Quantities of all points."""
         return tuple(point.quantity for _, points in self.series for point in points)
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Arms of all points."""
-        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
-
-    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """The trials that the figure needs."""
-        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
     def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnLines:
         """The lines of the results there are."""

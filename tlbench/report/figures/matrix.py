@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tlbench.judge.judging import LEVEL, judge
 from tlbench.report import formats
 from tlbench.report.figures import marks
+from tlbench.report.figures.measured import OfQuantities
 from tlbench.report.tables import Cell
-from tlbench.scores.extras import NO_EXTRAS
 
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from tlbench.declare.claims import Quantity
-    from tlbench.declare.trials import Arm, Trial
     from tlbench.judge.decisions import Outcome
     from tlbench.store.results import ResultOf
 
@@ -58,7 +57,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class Matrix(OfQuantities):
     """Differences by row and column, in one matrix or several beside each other.
 
     Attributes:
@@ -71,9 +70,6 @@ class Matrix:
         published_by: Who printed what is published.
         judged: Whether each difference is judged to be above zero, below zero or undecided, all of them together.
     """
-
-    # Beside those of the quantities' metrics.
-    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str
@@ -88,15 +84,6 @@ class Matrix:
     def quantities(self) -> tuple[Quantity, ...]:
         """Quantities of all pairs."""
         return tuple(pair.quantity for pair in self.pairs)
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Arms of all pairs."""
-        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
-
-    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """The trials that the figure needs."""
-        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
     def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnMatrix:
         """The matrix of the results there are."""

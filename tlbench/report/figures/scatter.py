@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tlbench.report.figures import marks
+from tlbench.report.figures.measured import OfQuantities
 from tlbench.report.tables import Cell
-from tlbench.scores.extras import NO_EXTRAS
 from tlbench.scores.listed import Unit
 
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from tlbench.declare.claims import Quantity
-    from tlbench.declare.trials import Arm, Trial
     from tlbench.store.results import ResultOf
 
 MARKERS = "osD^vP"
@@ -43,7 +42,7 @@ class ScatterPoint:
 
 
 @dataclass(frozen=True)
-class Scatter:
+class Scatter(OfQuantities):
     """One quantity against another, a mark for each pair, for instance a score against the accuracy that it foretells.
 
     Attributes:
@@ -55,9 +54,6 @@ class Scatter:
         x_unit: Unit on the horizontal axis.
         y_unit: Unit on the vertical axis.
     """
-
-    # Beside those of the quantities' metrics.
-    extras: ClassVar[frozenset[str]] = NO_EXTRAS
 
     name: str
     title: str
@@ -71,15 +67,6 @@ class Scatter:
     def quantities(self) -> tuple[Quantity, ...]:
         """Quantities of all pairs."""
         return tuple(quantity for point in self.points for quantity in (point.x, point.y))
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Arms of all pairs."""
-        return tuple(arm for quantity in self.quantities for arm in quantity.arms)
-
-    def trials(self, seeds: Sequence[int]) -> tuple[Trial, ...]:
-        """Trials that the figure needs."""
-        return tuple(trial for quantity in self.quantities for seed in seeds for trial in quantity.trials(seed))
 
     def trace(self, result: ResultOf, seeds: Sequence[int]) -> DrawnScatter:
         """The marks of the results there are."""
