@@ -27,12 +27,14 @@ class Bare:
 
     def __init__(self, folder, hidden):
         folder.mkdir()
-        for path in Path(pytest.__file__).parents[1].iterdir():
+        installed = Path(pytest.__file__).parents[1]
+        for path in installed.iterdir():
             if not re.match("|".join(hidden), path.name, re.IGNORECASE):
                 (folder / path.name).symlink_to(path)
         # -S: the packages themselves are not on the path, only their links; processes that it starts keep to that.
-        tests = Path(__file__).parent
-        self._path = os.pathsep.join(map(str, [folder, Path(tlbench.__file__).parents[1], tests]))
+        # tlbench is among them, or stands in a clone.
+        clone = [where for where in [Path(tlbench.__file__).parents[1]] if where != installed]
+        self._path = os.pathsep.join(map(str, [folder, *clone, Path(__file__).parent]))
         self.home = folder.with_name(f"{folder.name}-home")
         self.home.mkdir()
 
