@@ -46,6 +46,15 @@ def test_the_terminal_begins_with_the_answer(found):
     assert "Not run: stone · drawn: pytest ended with exit status 4" == lines[-1]
 
 
+def test_the_figure_of_the_page_has_its_colours(written):
+    """Each colour that a mark names by a variable has a value on a light page, and one on a dark page."""
+    text = (written / pages.PAGE).read_text(encoding="utf-8")
+    named = set(re.findall(r"var\((--figure-\d+)\)", text))
+
+    assert named
+    assert {2} == {len(re.findall(rf"{colour}: #", text)) for colour in named}
+
+
 def test_the_page_has_every_verdict(found, written):
     """The answer comes first; a cell without an effect says why."""
     text = " ".join(Elements((written / pages.PAGE).read_text(encoding="utf-8")).text)

@@ -71,7 +71,6 @@ def page(report: Report, figures: Sequence[Drawn], pictures: Mapping[str, Pictur
             arm_ids={arm.labels[0]: f"arm-{number}" for number, arm in _backwards(report.arms)},
             trials=trials,
             scale=_Scale.of(report.claims),
-            figure_colours=list(zip(COLOURS, COLOURS_ON_DARK, strict=True)),
             figures=[
                 (drawn, f"figure-{number}", inline(pictures[drawn.name].svg, number), drawn.caption)
                 for number, drawn in enumerate(figures)
@@ -183,6 +182,8 @@ def environment() -> Environment:
         "score": formats.score,
         "side": formats.side,
     }
+    # `inline` names these colours, and `figures.css` says what they are on a light page and on a dark one.
+    templates.globals["figure_colours"] = list(zip(COLOURS, COLOURS_ON_DARK, strict=True))
     return templates
 
 
@@ -220,6 +221,8 @@ def _history(values: Sequence[float | None]) -> str:
 
 def inline(svg: str, number: int) -> str:
     """An SVG file as part of a page: with names that are no other figure's, in the colours of the page around it.
+
+    The page includes `figures.css`, and has the figure in an element of the class `picture`.
 
     Args:
         svg: Text of the file.
