@@ -165,16 +165,20 @@ def test_an_address_that_leads_nowhere_is_no_error(whole, open_page):
     assert [] == page.errors
 
 
+def violations(page):
+    """Violations that a checker of accessibility finds on a page, with all that can be opened open."""
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    return Axe().run(page).response["violations"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_accessibility_checker_finds_nothing_serious(written, open_page, scheme):
     """With all that can be opened open, in either theme."""
     page = open_page(written[1], color_scheme=scheme)
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    violations = Axe().run(page).response["violations"]
 
     serious = [
         (violation["id"], [node["html"][:120] for node in violation["nodes"]])
-        for violation in violations
+        for violation in violations(page)
         if violation["impact"] in {"serious", "critical"}
     ]
     assert [] == serious

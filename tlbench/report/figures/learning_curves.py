@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tlbench.report.figures import marks
-from tlbench.report.figures.lines import MARKERS, NAMED, DrawnPoint, Point
+from tlbench.report.figures.lines import NAMED, DrawnPoint, Point
 from tlbench.report.figures.measured import OfQuantities
 from tlbench.report.tables import Cell
 from tlbench.scores.learning_curves import PowerLaw, Reach, fit_power_law, interval_of_reach, size_to_reach
@@ -174,10 +174,7 @@ class DrawnLearningCurves:
     @property
     def series(self) -> dict[str, list[DrawnPoint]]:
         """Points by curve, from the smallest number to the largest."""
-        found: dict[str, list[DrawnPoint]] = {}
-        for point in self.points:
-            found.setdefault(point.series, []).append(point)
-        return found
+        return marks.by_series(self.points)
 
     @property
     def caption(self) -> str:
@@ -221,8 +218,7 @@ class DrawnLearningCurves:
         axes = canvas.subplots()
         laws = {fit.series: fit.law for fit in self.fits}
         for number, (name, points) in enumerate(self.series.items()):
-            colour, marker = f"C{number % 6}", MARKERS[number % len(MARKERS)]
-            style = ("-", "--", "-.", ":")[number % 4]
+            colour, marker, style = marks.style(number)
             known = [(point.x, point.cell.mean) for point in points if point.cell.mean is not None]
             if name in laws:
                 x = np.geomspace(known[0][0], known[-1][0], 100)
@@ -231,15 +227,11 @@ class DrawnLearningCurves:
                 axes.plot([x for x, _ in known], [100 * mean for _, mean in known], color=colour, linestyle=style)
             beside = 1.04 ** (number - (len(self.series) - 1) / 2)
             for index, point in enumerate(points):
-                numbers = [100 * value for value in point.cell.numbers]
-                axes.scatter([point.x * beside] * len(numbers), numbers, s=14, color=colour, alpha=0.6, zorder=3)
                 label = None if index else marks.label(name, NAMED)
-                marks.mean(axes, point.x * beside, point.cell, "percent", colour, marker, label=label)
+                marks.measured(axes, point.x * beside, point.cell, "percent", colour, marker, label=label)
         if any(point.cell.mean is not None for point in self.points):
             axes.set_xscale("log")
-            ticks = {point.x: marks.label(point.place, marks.AT_TICK) for point in self.points}
-            axes.set_xticks(list(ticks), list(ticks.values()))
-            axes.minorticks_off()
+            marks.places(axes, self.points)
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=12, borderaxespad=0)
         else:
             marks.nothing(axes)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from tlbench.declare.claims import Quantity
     from tlbench.store.results import ResultOf
 
-MARKERS = "osD^vP"
-
 # Characters of a series and of who published in the legend, and of both for two to stand side by side.
 NAMED, PUBLISHED, IN_COLUMN = 36, 16, 26
 
@@ -143,10 +141,8 @@ class DrawnLines:
     @property
     def series(self) -> dict[str, list[DrawnPoint]]:
         """Points by line, from the smallest number to the largest."""
-        found: dict[str, list[DrawnPoint]] = {}
-        for point in sorted(self.points, key=lambda point: point.x):
-            found.setdefault(point.series, []).append(point)
-        return {label: found[label] for label in dict.fromkeys(point.series for point in self.points)}
+        grouped = marks.by_series(self.points)
+        return {label: sorted(points, key=lambda point: point.x) for label, points in grouped.items()}
 
     @property
     def caption(self) -> str:
@@ -188,16 +184,14 @@ class DrawnLines:
         axes = canvas.subplots()
         scale = marks.scale(self.unit)
         for number, (name, points) in enumerate(self.series.items()):
-            label, colour, marker = marks.label(name, NAMED), f"C{number % 6}", MARKERS[number % len(MARKERS)]
+            label, (colour, marker, style) = marks.label(name, NAMED), marks.style(number)
             # Side by side, as intervals would hide each other.
             beside = number - (len(self.series) - 1) / 2
             drawn = [(self._shifted(point.x, beside), point) for point in points if point.cell.mean is not None]
             line = [scale * (point.cell.mean or 0) for _, point in drawn]
-            axes.plot([x for x, _ in drawn], line, color=colour, linestyle=("-", "--", "-.", ":")[number % 4])
+            axes.plot([x for x, _ in drawn], line, color=colour, linestyle=style)
             for index, (x, point) in enumerate(drawn):
-                numbers = [scale * value for value in point.cell.numbers]
-                axes.scatter([x] * len(numbers), numbers, s=14, color=colour, alpha=0.6, zorder=3)
-                marks.mean(axes, x, point.cell, self.unit, colour, marker, label=None if index else label)
+                marks.measured(axes, x, point.cell, self.unit, colour, marker, label=None if index else label)
             printed = [point for point in points if point.cell.published_number is not None]
             if printed:
                 axes.plot(
@@ -213,12 +207,9 @@ class DrawnLines:
                 )
         if any(point.cell.mean is not None for point in self.points):
             axes.set_xscale(self.axis)
-            # In plain figures, not as powers: what stands between dollar signs is no formula here.
-            ticks = {point.x: marks.label(point.place, marks.AT_TICK) for point in self.points}
-            axes.set_xticks(list(ticks), list(ticks.values()))
+            marks.places(axes, self.points)
             if any(point.tick is not None for point in self.points):
                 axes.tick_params("x", rotation=20)
-            axes.minorticks_off()
             columns = 2 if all(len(label) + len(self.published_by) < IN_COLUMN for label in self.series) else 1
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=12, borderaxespad=0)
         else:

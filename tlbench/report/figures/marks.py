@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tlbench.report import formats
 from tlbench.report.escaping import one_line
@@ -10,7 +10,7 @@ from tlbench.scores.listed import HUNDREDTHS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -24,7 +24,33 @@ SPREAD = 0.04
 # whole names are in each figure's text and records.
 IN_LEGEND, BESIDE_X, BESIDE_Y, AT_TICK = 56, 50, 26, 20
 
+# Shapes of marks and styles of lines, in the order of series.
+MARKERS, LINES = "osD^vP", ("-", "--", "-.", ":")
+
 MEANING = "Dots are seeds, the mean has its 90 % interval over seeds (Student's t)"
+
+
+class InSeries(Protocol):
+    """A point of a series."""
+
+    @property
+    def series(self) -> str:
+        """Label of the series."""
+
+
+class Placed(Protocol):
+    """A point at a named place of an axis."""
+
+    @property
+    def x(self) -> float:
+        """Number of the place."""
+
+    @property
+    def place(self) -> str:
+        """Name of the place."""
+
+
+_Point = TypeVar("_Point", bound=InSeries)
 
 
 def scale(unit: Unit) -> float:
@@ -56,6 +82,39 @@ def axis_label(name: str, unit: Unit, most: int = BESIDE_Y) -> str:
         most: Characters that there is room for.
     """
     return f"{label(name, most)}{formats.IN_HEADINGS[unit]}"
+
+
+def style(number: int) -> tuple[str, str, str]:
+    """Colour, shape of the marks and style of the line of a series.
+
+    Args:
+        number: Position of the series.
+    """
+    return f"C{number % 6}", MARKERS[number % len(MARKERS)], LINES[number % len(LINES)]
+
+
+def by_series(points: Iterable[_Point]) -> dict[str, list[_Point]]:
+    """Points by their series, both in the order of the points."""
+    found: dict[str, list[_Point]] = {}
+    for point in points:
+        found.setdefault(point.series, []).append(point)
+    return found
+
+
+def measured(
+    axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, marker: str, label: str | None = None
+) -> None:
+    """The seeds of a cell as dots at one place, and the mean with its interval; arguments as of `mean`."""
+    numbers = [scale(unit) * number for number in cell.numbers]
+    axes.scatter([position] * len(numbers), numbers, s=14, color=colour, alpha=0.6, zorder=3)
+    mean(axes, position, cell, unit, colour, marker, label=label)
+
+
+def places(axes: Axes, points: Iterable[Placed]) -> None:
+    """Ticks at the places of some points, by their names: plain figures are no powers, and dollar signs no formula."""
+    ticks = {point.x: label(point.place, AT_TICK) for point in points}
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.minorticks_off()
 
 
 def seeds(axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, spread: float = SPREAD) -> None:

@@ -106,11 +106,14 @@ class Matrix(OfQuantities):
 
     def _signs(self, result: ResultOf, seeds: Sequence[int]) -> list[Sign | None]:
         """The sign of each difference, by the rule of `tlbench.judge.judging.judge` over all pairs; None unjudged."""
+        unjudged: list[Sign | None] = [None for _ in self.pairs]
+        if not self.judged:
+            return unjudged
         found = {work.digest: result(work) for pair in self.quantities for seed in seeds for work in pair.work(seed)}
         found |= {trial.digest: result(trial) for trial in self.trials(seeds)}
         scored = {digest: each for digest, each in found.items() if each is not None}
-        if not self.judged or len(scored) < len(found):
-            return [None for _ in self.pairs]
+        if len(scored) < len(found):
+            return unjudged
         claims = [quantity.is_positive() for quantity in self.quantities]
         verdicts = judge(claims, lambda work: scored[work.digest], [len(seeds)], beside=())
         # A difference that is zero under every seed is not above zero, and so refuted, but not below either.

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from tlbench.declare.claims import Quantity
     from tlbench.store.results import ResultOf
 
-MARKERS = "osD^vP"
-
 
 @dataclass(frozen=True)
 class ScatterPoint:
@@ -145,10 +143,7 @@ class DrawnScatter:
     @property
     def series(self) -> dict[str, list[DrawnScatterPoint]]:
         """Pairs by group, in order."""
-        found: dict[str, list[DrawnScatterPoint]] = {}
-        for point in self.points:
-            found.setdefault(point.series, []).append(point)
-        return found
+        return marks.by_series(self.points)
 
     @property
     def caption(self) -> str:
@@ -195,7 +190,7 @@ class DrawnScatter:
         )
 
     def _draw_series(self, axes: Axes, number: int, name: str, points: Sequence[DrawnScatterPoint]) -> None:
-        colour, marker = f"C{number % 6}", MARKERS[number % len(MARKERS)]
+        colour, marker, _ = marks.style(number)
         across, up = marks.scale(self.x_unit), marks.scale(self.y_unit)
         drawn = [point for point in points if point.by_seed]
         for index, point in enumerate(drawn):
