@@ -12,9 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from scipy.stats import kendalltau
+
 from tlbench import Degraded, combined, mean, score
 
 from ..poster import EIGHT_CLASSES, direct, frozen
+from .rankings import tau
 
 
 if TYPE_CHECKING:
@@ -82,15 +85,9 @@ def kept(study: Study, kind: str, arm: Arm) -> Quantity:
     return combined(f"share kept under {kind} by [{arm.label}]", share, under(kind, arm), score(arm), unit="percent")
 
 
-def _tau(accuracies: Sequence[float]) -> float:
-    from scipy.stats import kendalltau
-
-    half = len(accuracies) // 2
-    return float(kendalltau(accuracies[:half], accuracies[half:]).statistic)
-
-
 def rank_correlation(study: Study, kind: str) -> Quantity:
     """Kendall's tau-b of the networks' accuracies on images as they are and on degraded ones, from -1 to 1."""
     arms = networks(study)
     accuracies = (*map(score, arms), *(under(kind, arm) for arm in arms))
-    return combined(f"rank correlation under {kind}", _tau, *accuracies, highest=1.0)
+    of = partial(tau, sizes=(len(arms),), of=kendalltau)
+    return combined(f"rank correlation under {kind}", of, *accuracies, highest=1.0)

@@ -18,7 +18,7 @@ from tlbench.hosts.cli import main
 from tlbench.hosts.isolation import IsolatedEnvironment
 from tlbench.hosts.matrix import cells
 from tlbench.hosts.upgrade import Suite
-from tlbench.machine import backends
+from tlbench.machine import installed
 from tlbench.store import baselines
 
 
@@ -212,13 +212,11 @@ def under_backends(monkeypatch, tmp_path):
         return IsolatedEnvironment(requirements, tmp_path / "isolated", {})
 
     def version(name):
-        if name == "torch":
-            raise ConfigurationError(name)
-        return "1.0"
+        return None if name == "torch" else "1.0"
 
     monkeypatch.setattr(upgrade, "run", run)
     monkeypatch.setattr(Suite, "prepare", prepare)
-    monkeypatch.setattr(backends, "version", version)
+    monkeypatch.setattr(installed, "version", version)
     return used
 
 

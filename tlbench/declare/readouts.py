@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from tlbench.errors import ConfigurationError
+from tlbench.machine import installed
 
 
 if TYPE_CHECKING:
@@ -148,12 +148,8 @@ def _of(task: Task | None) -> str:
     return f" for {task.name}" if task else ""
 
 
-@cache
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+# Every evaluation's digest asks for the same few.
+_version = cache(installed.version)
 
 
 def versions(readout: Readout) -> dict[str, str]:

@@ -19,7 +19,7 @@ from tlbench.hosts.isolation import IsolatedEnvironment
 from tlbench.hosts.requirements import Requirements
 from tlbench.hosts.upgrade import report_of
 from tlbench.judge.generality import MatrixCell
-from tlbench.machine import backends
+from tlbench.machine import backends, installed
 from tlbench.report.answer import JOB_SUMMARY
 from tlbench.run.option_list import AXES
 
@@ -189,7 +189,7 @@ def under(backend: str, suite: Suite, folder: Path) -> MatrixCell:
     """
     environment: IsolatedEnvironment
     try:
-        if _is_installed(backend):
+        if installed.version(backend) is not None:
             environment = here(backend, folder / backend, backend)
         else:
             keras = f"keras=={backends.version('keras')}"
@@ -198,14 +198,6 @@ def under(backend: str, suite: Suite, folder: Path) -> MatrixCell:
     except EnvironmentFailure as failure:
         suite.tell(str(failure))
         return MatrixCell(backend, {"KERAS_BACKEND": backend}, None, _problem(failure))
-
-
-def _is_installed(backend: str) -> bool:
-    try:
-        backends.version(backend)
-    except ConfigurationError:
-        return False
-    return True
 
 
 def _problem(failure: EnvironmentFailure) -> str:

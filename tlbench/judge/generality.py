@@ -224,8 +224,8 @@ def _verdicts(name: str, like: SavedClaim | None, cells: Sequence[MatrixCell]) -
     found: list[CellVerdict] = []
     seen: dict[tuple[str, ...], str] = {}
     for cell in cells:
-        verdict = _verdict(name, like, cell)
         claim = _claim_of(name, like, cell)
+        verdict = _verdict(name, claim, cell)
         measurements = (
             tuple(each for seed in sorted(claim.measurements) for each in claim.measurements[seed]) if claim else ()
         )
@@ -243,10 +243,9 @@ def _claim_of(name: str, like: SavedClaim | None, cell: MatrixCell) -> SavedClai
     return next((claim for claim in cell.run.claims if (claim.name, claim.threshold, claim.unit) == alike), None)
 
 
-def _verdict(name: str, like: SavedClaim | None, cell: MatrixCell) -> CellVerdict:
+def _verdict(name: str, claim: SavedClaim | None, cell: MatrixCell) -> CellVerdict:
     if cell.run is None:
         return CellVerdict("not run", cell.problem)
-    claim = _claim_of(name, like, cell)
     if claim is None:
         if reason := cell.run.not_applicable.get(name):
             return CellVerdict("not applicable", reason)

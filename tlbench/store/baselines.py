@@ -365,11 +365,11 @@ def find(reference: str, folder: Path, machine: str) -> Found | None:
             if (_number(path) == int(reference) if reference.isdigit() else path.stem.partition("_")[2] == reference)
         ]
         latest_first = sorted(of_name, key=_number, reverse=True)
-        if not reference.isdigit() and latest_first:
-            accepted = accepted_runs(place)
-            latest_first = [path for path in latest_first if path.stem in accepted or not has_failed(path)]
-        if latest_first:
-            return Found(latest_first[0], other_machine=place.name != machine)
+        accepted = accepted_runs(place) if latest_first and not reference.isdigit() else []
+        # Until the first that serves: a year of nights is megabytes to read.
+        for path in latest_first:
+            if reference.isdigit() or path.stem in accepted or not has_failed(path):
+                return Found(path, other_machine=place.name != machine)
     return None
 
 
