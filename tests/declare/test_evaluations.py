@@ -126,6 +126,20 @@ def test_degraded_images_are_degraded_by_kind_and_severity(dataset, make_trial):
     assert 4 == len(digests)
 
 
+@pytest.mark.parametrize(
+    ("kind", "packages"),
+    [("JPEG compression", ("pillow",)), ("motion blur", ("scipy",)), ("salt-and-pepper noise", ())],
+)
+def test_versions_of_packages_that_degrade_are_in_the_digest(kind, packages, make_trial, monkeypatch):
+    """An encoder of another version may make another image of the same quality."""
+    evaluation = Evaluation(make_trial(), Degraded(kind, 1))
+    before = evaluation.digest
+    monkeypatch.setattr(revisions, "_version", lambda _name: "0.1")
+
+    assert packages == evaluation.images.packages
+    assert bool(packages) == (before != Evaluation(make_trial(), Degraded(kind, 1)).digest)
+
+
 @pytest.mark.parametrize(("kind", "severity"), [("fog", 1), ("JPEG compression", 0), ("Gaussian blur", -0.1)])
 def test_degraded_images_of_no_kind_or_severity_are_refused(kind, severity):
     """Where they are declared; the message names kind, range and value."""

@@ -11,7 +11,7 @@ import pytest
 
 from pebble import RED_GREEN
 
-from tlbench.declare import readouts, revisions
+from tlbench.declare import revisions
 from tlbench.declare.claims import f1, f1_lead, score
 from tlbench.declare.evaluations import Evaluation, Mirrored, TestImages
 from tlbench.declare.probes import LinearProbe
@@ -90,13 +90,13 @@ def test_the_code_of_readouts_is_in_the_digest(changed, make_trial, monkeypatch)
         monkeypatch.setattr(LinearProbe, "REVISION", 99)
     else:
         version = metadata.version
-        readouts._version.cache_clear()
+        revisions._version.cache_clear()
         monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == "scikit-learn" else version(name))
 
     assert probed != digests()[0]
     assert plain == digests()[1]
     revisions.of_class.cache_clear()
-    readouts._version.cache_clear()
+    revisions._version.cache_clear()
 
 
 def test_a_package_that_is_missing_is_named_with_the_remedy(make_trial):

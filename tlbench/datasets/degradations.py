@@ -44,6 +44,7 @@ class Degradation:
         highest: Highest severity.
         degrade: Function of images, shape (N, H, W, 3), of the position of each image in its dataset, shape (N,), and
             of a severity; returns images of the same shape. The position seeds any noise.
+        packages: Distributions that the function computes with, beside NumPy.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Degradation:
     lowest: float
     highest: float
     degrade: Degrade
+    packages: tuple[str, ...] = ()
 
     def check(self, severity: float) -> None:
         """Refuse a severity that the kind does not have.
@@ -184,6 +186,7 @@ def _generator(number: int) -> np.random.Generator:
     return np.random.default_rng(int(number))
 
 
+_SCIPY = ("scipy",)
 _DEVIATION = "standard deviation, of 255"
 
 DEGRADATIONS = {
@@ -192,8 +195,10 @@ DEGRADATIONS = {
         Degradation("Gaussian white noise", _DEVIATION, 0, 255, gaussian_white_noise),
         Degradation("Gaussian colour noise", _DEVIATION, 0, 255, gaussian_colour_noise),
         Degradation("salt-and-pepper noise", "share of exchanged pixels", 0, 1, salt_and_pepper_noise),
-        Degradation("Gaussian blur", "standard deviation as a share of the image's width", 0, 0.5, gaussian_blur),
-        Degradation("motion blur", "length as a share of the image's width", 0, 1, motion_blur),
-        Degradation("JPEG compression", "quality, 100 for the least harm", 1, 100, jpeg_compression),
+        Degradation(
+            "Gaussian blur", "standard deviation as a share of the image's width", 0, 0.5, gaussian_blur, _SCIPY
+        ),
+        Degradation("motion blur", "length as a share of the image's width", 0, 1, motion_blur, _SCIPY),
+        Degradation("JPEG compression", "quality, 100 for the least harm", 1, 100, jpeg_compression, ("pillow",)),
     )
 }

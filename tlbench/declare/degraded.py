@@ -48,6 +48,11 @@ class Degraded(TestImages):
         """Name in tables and sentences, with the severity."""
         return f"test images{self._of_dataset} with {self.kind}, {self.severity:.4g}"
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Distributions whose versions are part of the digest: other versions may round or encode otherwise."""
+        return degradations.find(self.kind).packages
+
     def altered(self, images: NDArray[np.uint8], numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images, degraded."""
         return degradations.find(self.kind).degrade(images, numbers, self.severity)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from tlbench.declare import readouts, revisions, tasks
+from tlbench.declare import revisions, tasks
 from tlbench.declare.trials import ADDED, Trial, as_json
 from tlbench.errors import ConfigurationError, DataError
 from tlbench.networks import parts
@@ -40,6 +40,7 @@ class Images(Hashable, Protocol):
     """Images that a trained network is evaluated on; a frozen dataclass, since its fields are part of digests.
 
     The code of its class and of the class's bases is part of digests too, see `tlbench.declare.revisions.of_class`.
+    So are the versions of the distributions that an optional attribute `packages` names.
     """
 
     @property
@@ -192,9 +193,10 @@ class Evaluation:
     def digest(self) -> str:
         """SHA-256 over everything that can move a score, as hexadecimal digits."""
         code = {revisions.EVALUATOR.name: revisions.EVALUATOR.number} | revisions.of_class(type(self.images))
+        code |= revisions.of_packages(self.images)
         if self.readout is not None:
             code |= {revisions.READER.name: revisions.READER.number} | revisions.of_class(type(self.readout))
-            code |= readouts.versions(self.readout)
+            code |= revisions.of_packages(self.readout)
         content = {"evaluation": self.description, "code": code}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-
-from tlbench.errors import ConfigurationError
-from tlbench.machine import installed
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
 
@@ -146,27 +142,3 @@ class TrainingFeatures:
 
 def _of(task: Task | None) -> str:
     return f" for {task.name}" if task else ""
-
-
-# Every evaluation's digest asks for the same few.
-_version = cache(installed.version)
-
-
-def versions(readout: Readout) -> dict[str, str]:
-    """Versions of the packages that a readout computes with, by distribution.
-
-    Args:
-        readout: A readout; one without `packages` needs none beside tlbench's own.
-
-    Raises:
-        ConfigurationError: One of the packages is not installed.
-    """
-    packages: Iterable[str] = getattr(readout, "packages", ())
-    found = {package: _version(package) for package in packages}
-    if missing := [package for package, version in found.items() if version is None]:
-        msg = (
-            f"The readout {readout.name!r} computes with {', '.join(missing)}: pip install {' '.join(missing)}, or for "
-            "the readouts of tlbench pip install 'tlbench[probes]'. Received: not installed"
-        )
-        raise ConfigurationError(msg)
-    return {package: version for package, version in found.items() if version is not None}

@@ -13,8 +13,14 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlbench.errors import ConfigurationError
+from tlbench.machine import installed
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -110,3 +116,27 @@ def _state(base: type) -> int | str:
         msg = f"The source of {base.__qualname__} cannot be found; define it in a module."
         raise ConfigurationError(msg)
     return hashlib.sha256(Path(source).read_bytes()).hexdigest()
+
+
+# Every evaluation's digest asks for the same few.
+_version = cache(installed.version)
+
+
+def of_packages(described: object) -> dict[str, str]:
+    """Versions of the distributions that an object's outcome depends on, by name.
+
+    Args:
+        described: An object with a name; the names of the distributions are its `packages`, none without that.
+
+    Raises:
+        ConfigurationError: A distribution is not installed.
+    """
+    packages: Iterable[str] = getattr(described, "packages", ())
+    found = {package: _version(package) for package in packages}
+    if missing := [package for package, version in found.items() if version is None]:
+        msg = (
+            f"{getattr(described, 'name', described)!r} computes with {', '.join(missing)}: pip install "
+            f"{' '.join(missing)}, or for tlbench's own readouts pip install 'tlbench[probes]'. Received: not installed"
+        )
+        raise ConfigurationError(msg)
+    return {package: version for package, version in found.items() if version is not None}
