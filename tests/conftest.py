@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hypothesis import settings
 from pebble import Pebble
 
 from tlbench.datasets.dataset import Dataset, Split
@@ -12,6 +13,11 @@ from tlbench.declare.tasks import EVERY_CLASS
 from tlbench.declare.trials import DataReference, Random, Recipe, Trial
 from tlbench.machine.environment import Environment, current
 from tlbench.store.results import Result
+
+
+# No test fails for its time, and the first example of a property imports SciPy.
+settings.register_profile("tlbench", deadline=None)
+settings.load_profile("tlbench")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -42,7 +42,7 @@ def damage(before, after):
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_shape_and_type_are_kept(kind, data):
     """Of any number of images, of any size and content, at any severity; the images themselves are left alone."""

@@ -647,7 +647,7 @@ def archives(tmp_path_factory):
     ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_broken_archives_never_break_more_than_themselves(archives, tmp_path, data):
     """Whatever bytes are changed, an archive is read or a DataError says why not."""

@@ -244,7 +244,7 @@ def test_a_pattern_for_names_is_refused(read, tmp_path):
         read(path, labels="(.)")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), suffix=st.sampled_from(["csv", "jsonl"])
 )

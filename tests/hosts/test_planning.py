@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import error_rates
@@ -46,7 +46,6 @@ def power(*arguments):
 
 
 @given(st.integers(2, 40), st.floats(0.001, 0.1), st.floats(0.5, 0.95))
-@settings(deadline=None)  # The first call imports scipy.
 def test_the_smallest_effect_needs_as_many_observations(size, level, chance):
     """One size's smallest effect is found by that size, and by no smaller one."""
     effect = smallest_effect(size, level, chance, size - 1.0)

@@ -109,7 +109,7 @@ def test_claims_that_wait_count_against_those_that_are_judged_so_far(make_claims
 
 
 @given(means=st.lists(st.floats(0.47, 0.53), min_size=2, max_size=6), count=st.integers(1, 5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_what_is_decided_so_far_stays_decided(make_claims, means, count):
     """Of each outcome there are at least as many at the end of the look."""
     claims = make_claims(len(means))
@@ -221,7 +221,7 @@ def studies(draw):
 
 
 @given(studies())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_interval_that_is_shown_decides(make_claims, study):
     """Above the threshold where a claim is supported, not above it where it is refuted; else it holds the threshold.
 

@@ -14,7 +14,7 @@ from tlbench.scores.learning_curves import PowerLaw, Reach, fit_power_law, inter
 SIZES = (40, 80, 200, 400, 960)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     scale=st.floats(0.2, 5),
     exponent=st.floats(0.1, 1.5),

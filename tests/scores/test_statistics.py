@@ -158,7 +158,6 @@ def test_holm_multiplies_by_the_number_of_those_that_are_left():
     assert [] == list(holm([]))
 
 
-@settings(deadline=None)
 @given(st.floats(0.0, 3.0), st.integers(2, 60), st.sampled_from([0.05, 0.05 / 12, 0.001]))
 def test_the_power_is_that_of_statsmodels(effect, size, level):
     """Of a one-sided t test of one sample, by the noncentral t distribution."""

@@ -122,7 +122,7 @@ files = st.tuples(st.integers(0, 5), st.sampled_from(NAMES), st.floats(0, 1))
 kinds = st.sampled_from(["truncated", "deleted", "longer", "zeros", "garbled"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(damages=st.lists(st.tuples(files, kinds), min_size=1, max_size=5))
 def test_whatever_is_damaged_the_next_run_is_whole_and_equal(run, whole, trials, damages):
     """Nothing undamaged is trained again, nothing is lost, and one warning names what was damaged."""
@@ -147,7 +147,7 @@ def test_whatever_is_damaged_the_next_run_is_whole_and_equal(run, whole, trials,
         assert () == doctor.examine(copy).findings
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(damages=st.lists(st.tuples(files, st.sampled_from(["truncated", "deleted"])), min_size=1, max_size=5))
 def test_results_of_before_there_was_a_record_are_mended_too(run, whole, trials, damages):
     """They are read as long as they are whole; their own checksums and lengths tell where they are not."""
