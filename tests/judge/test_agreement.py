@@ -30,7 +30,7 @@ def test_differences_within_the_noise_agree():
     assert (True, False, False) == (only.same, only.changed, only.moved)
     assert None is only.changes[0], "the first is held against itself"
     assert (
-        "All 1 claims have the same verdict under tensorflow and jax, and no difference between backends is beyond the "
+        "The claim has the same verdict under tensorflow and jax, and no difference between backends is beyond the "
         "noise between seeds." == agreements.answer(found)
     )
 
@@ -64,7 +64,7 @@ def test_another_outcome_within_the_noise_is_no_changed_verdict():
 
     (only,) = found.claims
     assert (False, False, False) == (only.same, only.changed, only.moved)
-    assert agreements.answer(found).startswith("0 of 1 claims have the same verdict under tensorflow and jax, and no")
+    assert agreements.answer(found).startswith("The claim has different verdicts under tensorflow and jax, and no")
     assert "its difference has not moved beyond the noise" in agreements.describe(found)
 
 
@@ -73,6 +73,13 @@ def test_a_moved_difference_of_equal_verdicts_is_told():
     found = agreement([backend("tensorflow", (0.1, 0.12, 0.11)), backend("jax", (0.3, 0.32, 0.31))])
 
     assert agreements.answer(found).endswith("jax. Beyond the noise between seeds: test_0.")
+
+
+def test_claims_that_no_two_backends_judge_are_not_called_equal():
+    """Nothing has been compared."""
+    found = agreement([backend("tensorflow", (0.1, 0.12, 0.14)), cell("jax", not_applicable={"test_0": "no cats"})])
+
+    assert "Nothing is compared: no claim has a verdict under two of tensorflow and jax." == agreements.answer(found)
 
 
 def test_a_backend_that_cannot_be_run_is_named():

@@ -44,10 +44,15 @@ def answer(found: BackendAgreement) -> str:
         return f"Nothing is compared: {f'only {ran[0]}' if ran else 'no backend'} could be run."
     backends = f"{', '.join(ran[:-1])} and {ran[-1]}"
     judged = [claim for claim in found.claims if sum(verdict.judged for verdict in claim.verdicts) > 1]
+    if not judged:
+        return f"Nothing is compared: no claim has a verdict under two of {backends}."
     same = sum(claim.same for claim in judged)
     moved = [claim.name for claim in judged if claim.moved]
-    count = f"All {len(judged)}" if same == len(judged) else f"{same} of {len(judged)}"
-    text = f"{count} claims have the same verdict under {backends}"
+    if len(judged) == 1:
+        text = f"The claim has {'the same verdict' if same else 'different verdicts'} under {backends}"
+    else:
+        count = f"All {len(judged)}" if same == len(judged) else f"{same} of {len(judged)}"
+        text = f"{count} claims have the same verdict under {backends}"
     text += f"; {len(found.changed)} have a changed verdict" if found.changed else ""
     if moved:
         return f"{text}. Beyond the noise between seeds: {', '.join(moved)}."
