@@ -91,7 +91,25 @@ def test_an_evaluation_without_a_prediction_is_told(progress, make_trial, make_r
     evaluation = Evaluation(make_trial(), TestImages(), TrainingFeatures("exit"))
     progress.evaluation_ended(evaluation, replace(result, probabilities=result.probabilities[:, :0]))
 
-    assert ["evaluation [outside the plan]: read, 1.0 s"] == display.lines
+    assert ["evaluation 1/1 [outside the plan]: read, 1.0 s"] == display.lines
+
+
+def test_evaluations_are_part_of_the_time_left(make_trial, make_result, display):
+    """Three of them and two trials; each takes a second."""
+    trials = make_trial(), make_trial(seed=1)
+    evaluations = [Evaluation(trial, TestImages()) for trial in (*trials, make_trial(seed=2))]
+    progress = Progress(lambda _work: "", (*trials, *evaluations), display, lambda trial: trial.frozen)
+    for trial in trials:
+        progress.trial_started(trial)
+        progress.trial_ended(trial, make_result(8))
+    before = progress.current.seconds_left
+    for evaluation in evaluations[:2]:
+        progress.evaluation_ended(evaluation, make_result(8))
+
+    told = [line.rpartition(": accuracy 80.0%, 1.0 s")[::2] for line in display.lines]
+    assert None is before, "no evaluation has ended that would tell how long the next takes"
+    assert [("trial 1/2 []", ", 1 s left"), ("trial 2/2 []", "")] == told[:2]
+    assert [("evaluation 1/3 []", ", 2 s left"), ("evaluation 2/3 []", ", 1 s left")] == told[2:]
 
 
 def test_a_diverged_trial_is_told_as_such(progress, make_trial, make_result, display):

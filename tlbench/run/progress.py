@@ -10,6 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from tlbench.declare.evaluations import evaluations_of, trials_of
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -120,10 +122,10 @@ class Progress:
 
     Args:
         label: Gives the label of a trial or an evaluation.
-        trials: Trials that are to be trained.
+        works: Trials that are to be trained, and evaluations that are to be computed.
         display: Shows the progress.
         graph: Gives the key under which a trial shares a compiled network.
-        at_once: Number of trials that are trained at once.
+        at_once: Number of processes that train or evaluate at once.
         claims: Digests of the trials to train of each claim.
         judge: Function from the numbers of claims that have all their trials to the number of each outcome.
     """
@@ -131,7 +133,7 @@ class Progress:
     def __init__(
         self,
         label: Callable[[Work], str],
-        trials: Sequence[Trial],
+        works: Sequence[Work],
         display: Display,
         graph: Callable[[Trial], Hashable],
         at_once: int = 1,
@@ -139,8 +141,11 @@ class Progress:
         judge: Callable[[Sequence[int]], Mapping[Outcome, int]] = lambda _ready: {},
     ) -> None:
         self._label = label
-        self._waiting = {trial.digest: trial for trial in trials}
-        self._total = len(trials)
+        self._waiting = {trial.digest: trial for trial in trials_of(works)}
+        self._total = len(self._waiting)
+        self._evaluations = len(evaluations_of(works))
+        # Seconds of the evaluations that have ended.
+        self._evaluated: list[float] = []
         self._display = display
         self._graph = graph
         self._at_once = at_once
@@ -257,7 +262,13 @@ class Progress:
             accuracy = result.scores.get("accuracy")
             outcome = "read" if accuracy is None else f"accuracy {accuracy:.1%}"
             outcome = "diverged" if result.diverged else outcome
-            self._display.line(f"evaluation [{self._label(evaluation)}]: {outcome}, {result.seconds:.1f} s")
+            self._evaluated.append(result.seconds)
+            number = len(self._evaluated)
+            left = self._seconds_left()
+            self._display.line(
+                f"evaluation {number}/{max(self._evaluations, number)} [{self._label(evaluation)}]: {outcome}, "
+                f"{result.seconds:.1f} s{'' if left is None else f', {time_left(left)}'}"
+            )
 
     def _cost(self, trial: Trial) -> tuple[Hashable, ...]:
         # Trials that take about as long: of one network, with as many steps.
@@ -266,14 +277,16 @@ class Progress:
     def _seconds_left(self) -> float | None:
         # A trial of no epochs tells nothing of those that train.
         known = [value for cost, values in self._seconds.items() if cost[-1] for value in values]
-        if not known:
+        to_compute = max(self._evaluations - len(self._evaluated), 0)
+        if not (known if self._waiting else self._evaluated or not to_compute):
             return None
-        mean = sum(known) / len(known)
         left = 0.0
         for trial in self._waiting.values():
-            seconds = self._seconds.get(self._cost(trial))
-            left += sum(seconds) / len(seconds) if seconds else mean
+            seconds = self._seconds.get(self._cost(trial)) or known
+            left += sum(seconds) / len(seconds)
         left -= sum(time.perf_counter() - started for _, started in self._running.values())
+        if self._evaluated:
+            left += to_compute * sum(self._evaluated) / len(self._evaluated)
         return max(left / self._at_once, 0.0)
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlbench.declare.evaluations import trials_of
 from tlbench.errors import ConfigurationError, StoreError
 from tlbench.judge.judging import looks, outcomes_so_far
 from tlbench.run.progress import Progress, StatusDisplay, Stopwatch
@@ -80,7 +79,7 @@ def make_stopwatch(
     seeds = assembly.study.seeds
     progress = Progress(
         partial(labels.first, unknown="outside the plan"),
-        trials_of(missing),
+        missing,
         StatusDisplay(display, status),
         assembly.graph,
         assembly.options.processes,
