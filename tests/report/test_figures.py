@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 
 from dataclasses import replace
@@ -212,6 +213,25 @@ def test_a_scatter_pairs_values_by_seed(traced, declared, results, arm):
     assert not drawn.points[0].filled
     assert ["arms", "same"] == [text.get_text() for text in axes.get_legend().get_texts()]
     assert [90.0, 100.0] == [round(value, 6) for value in axes.collections[0].get_offsets()[0]]
+
+
+def test_names_beside_marks_cover_neither_each_other_nor_marks():
+    """Of marks that lie close together; a name that is far from its mark has a line to it."""
+    canvas = Canvas(figsize=(6, 4))
+    FigureCanvasAgg(canvas)
+    axes = canvas.subplots()
+    places = [(0.45, 0.50), (0.48, 0.51), (0.51, 0.50), (0.54, 0.49)]
+    axes.scatter(*zip(*places, strict=True))
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+
+    marks.names(axes, [(x, y, 0.02, f"source {number}") for number, (x, y) in enumerate(places)])
+
+    written = [text for text in axes.texts if text.get_text()]
+    boxes = [Text.get_window_extent(text) for text in written]
+    centres = axes.transData.transform(places)
+    assert not any(first.overlaps(second) for first, second in itertools.combinations(boxes, 2))
+    assert not any(box.contains(*centre) for box in boxes for centre in centres)
+    assert [max(map(abs, text.xyann)) > 12 for text in written].count(True) == len(axes.texts) - len(written) > 0
 
 
 def test_a_confusion_matrix_counts_the_images_of_all_seeds(traced):

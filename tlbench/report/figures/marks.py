@@ -117,6 +117,54 @@ def places(axes: Axes, points: Iterable[Placed]) -> None:
     axes.minorticks_off()
 
 
+# Places of a name beside its mark, the best first: offset in points, and the side of the name that is there.
+_BESIDE = (
+    *((0, 9, "center", "bottom"), (0, -9, "center", "top"), (9, 0, "left", "center"), (-9, 0, "right", "center")),
+    *((8, 8, "left", "bottom"), (8, -8, "left", "top"), (-8, 8, "right", "bottom"), (-8, -8, "right", "top")),
+    *((0, 24, "center", "bottom"), (0, -24, "center", "top"), (-16, 24, "right", "bottom"), (-16, -24, "right", "top")),
+    *((16, 24, "left", "bottom"), (16, -24, "left", "top")),
+)
+
+# A name that is farther away, in points, has a line to its mark.
+_NEAR = 12
+
+
+def names(axes: Axes, named: Sequence[tuple[float, float, float, str]]) -> None:
+    """Write names beside marks: each at the first place where it covers no mark and no other name, or covers least.
+
+    Args:
+        axes: Axes with all marks, and with their final limits.
+        named: Position of each mark on both axes, half the height of its interval, and its name.
+    """
+    from matplotlib.transforms import Bbox
+
+    canvas: Any = axes.figure
+    canvas.draw_without_rendering()  # Sizes of texts and positions of marks follow from the layout.
+    radius = 6 * canvas.dpi / 72
+    ends = [axes.transData.transform([(x, y - half), (x, y + half)]) for x, y, half, _ in named]
+    taken = [Bbox([low - radius, high + radius]) for low, high in ends]
+
+    def covered(box: Bbox) -> float:
+        common = [Bbox.intersection(box, other) for other in taken]
+        inside = Bbox.intersection(box, axes.bbox)
+        beyond = box.width * box.height - (inside.width * inside.height if inside else 0.0)
+        return beyond + sum(shared.width * shared.height for shared in common if shared)
+
+    for x, y, _, name in named:
+        text: Any = axes.annotate(name, (x, y), (0, 0), textcoords="offset points", fontsize=11)
+
+        def place(number: int, text: Any = text) -> Bbox:
+            *text.xyann, across, up = _BESIDE[number]
+            text.set(ha=across, va=up)
+            return text.get_window_extent().padded(2)  # type: ignore[no-any-return]
+
+        best = min(range(len(_BESIDE)), key=lambda number: (covered(place(number)), number))
+        taken.append(place(best))
+        if max(map(abs, text.xyann)) > _NEAR:
+            line = {"arrowstyle": "-", "linewidth": 0.6, "color": text.get_color(), "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", (x, y), text.xyann, textcoords="offset points", arrowprops=line)
+
+
 def seeds(axes: Axes, position: float, cell: Cell, unit: Unit, colour: str, spread: float = SPREAD) -> None:
     """Every seed as a dot, beside each other.
 

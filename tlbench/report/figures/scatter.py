@@ -188,23 +188,27 @@ class DrawnScatter:
             xlabel=marks.axis_label(self.x_label, self.x_unit, marks.BESIDE_X),
             ylabel=marks.axis_label(self.y_label, self.y_unit),
         )
+        marks.names(axes, self._named())
 
     def _draw_series(self, axes: Axes, number: int, name: str, points: Sequence[DrawnScatterPoint]) -> None:
         colour, marker, _ = marks.style(number)
         across, up = marks.scale(self.x_unit), marks.scale(self.y_unit)
-        drawn = [point for point in points if point.by_seed]
-        for index, point in enumerate(drawn):
+        for index, point in enumerate(point for point in points if point.by_seed):
             xs, ys = ([values[place] for values in point.by_seed] for place in (1, 2))
             axes.scatter([across * x for x in xs], [up * y for y in ys], s=14, color=colour, alpha=0.5, zorder=3)
             x = across * sum(xs) / len(xs)
             marks.mean(axes, x, point.y, self.y_unit, colour, marker, label=None if index else marks.label(name, 26))
-            below = index % 2 == 1  # By turns, as names beside each other would overlap.
-            axes.annotate(
+
+    def _named(self) -> list[tuple[float, float, float, str]]:
+        """Place of each mark, half the height of its interval, and its name."""
+        across, up = marks.scale(self.x_unit), marks.scale(self.y_unit)
+        drawn = [point for points in self.series.values() for point in points if point.by_seed]
+        return [
+            (
+                across * sum(x for _, x, _ in point.by_seed) / len(point.by_seed),
+                up * (point.y.mean or 0),
+                up * (point.y.half_width or 0),
                 marks.label(point.label, marks.AT_TICK),
-                (x, up * (point.y.mean or 0)),
-                (0, -12 if below else 12),
-                textcoords="offset points",
-                ha="center",
-                va="top" if below else "bottom",
-                fontsize=11,
             )
+            for point in drawn
+        ]
