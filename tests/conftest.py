@@ -20,6 +20,16 @@ settings.register_profile("tlbench", deadline=None)
 settings.load_profile("tlbench")
 
 
+# Folders whose files take longest. They come first, so that the last files are short: with pytest-xdist neither of two
+# processes then waits for the other. By itself it begins with the files of most tests, which take seconds.
+_LONG = ("hosts", "beyond", "train", "networks", "report", "benchmarks", "store", "machine")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files first that take longest."""
+    items.sort(key=lambda item: _LONG.index(name) if (name := item.path.parent.name) in _LONG else len(_LONG))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory):
     """Tests leave the user's cache of drawn images alone."""
