@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import reports
 
-from tlbench.report.cautions import LAG, SATURATED, cautions, lags
+from tlbench.report.cautions import LAG, LEARNED, SATURATED, UNLEARNED, cautions, lags
 
 
 def kinds(report):
@@ -61,9 +61,33 @@ def test_lagging_arms_are_named_with_the_claims_on_them():
     lagging = reports.arm(
         "A", (0.2, 0.2), training_accuracy=(0.9, 1.0), scores=reports.scores(0.2, batch_statistics_accuracy=0.9)
     )
-    (found,) = cautions(reports.report(arms=(lagging, reports.arm("B", (0.6, 0.61)))))
+    other = reports.arm("B", (0.6, 0.61), training_accuracy=(0.6, LEARNED))
+    (found,) = cautions(reports.report(arms=(lagging, other)))
 
     assert ("moving statistics", ("test_a",), ("A",)) == (found.kind, found.claims, found.arms)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (LEARNED, UNLEARNED - 0.01, ("B",)),
+        (UNLEARNED - 0.01, 1.0, ("A",)),
+        (LEARNED - 0.01, UNLEARNED - 0.01, None),  # Neither has: no side is ahead for that.
+        (1.0, UNLEARNED, None),
+        (1.0, None, None),  # Nothing was trained.
+    ],
+)
+def test_a_claim_on_arms_of_which_one_has_not_learned_its_training_images_is_named(first, second, expected):
+    """By the mean over the arm's trials, in the last epoch."""
+
+    def arm(label, learned, tested):
+        training = () if learned is None else (1.0, learned)
+        return reports.arm(label, tested, training_accuracy=training)
+
+    report = reports.report(arms=(arm("A", first, (0.8, 0.82)), arm("B", second, (0.6, 0.61))))
+
+    found = [each for each in cautions(report) if each.kind == "training not finished"]
+    assert [(("test_a",), expected)] * (expected is not None) == [(each.claims, each.arms) for each in found]
 
 
 @pytest.mark.parametrize(

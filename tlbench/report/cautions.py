@@ -16,11 +16,23 @@ if TYPE_CHECKING:
     from tlbench.report.content import Report
     from tlbench.report.records import ClaimRecord, TrialRecord
 
-Kind = Literal["stand-in data", "diverged", "moving statistics", "saturated", "seeds disagree", "one seed"]
+Kind = Literal[
+    "stand-in data",
+    "diverged",
+    "moving statistics",
+    "training not finished",
+    "saturated",
+    "seeds disagree",
+    "one seed",
+]
 
 # Accuracy that a trial's own training images, and the batch's own statistics, must be above that of its test by: ten
 # points are far beyond the noise of a test of some hundred images, and a network that overfits has the first alone.
 LAG = 0.10
+
+# An arm has learned its training images from the first accuracy on, and has not below the second. In between nothing is
+# said: whether a few images are missing is no matter of training longer.
+LEARNED, UNLEARNED = 0.95, 0.90
 
 # From here on there is less room above than a claim's margin usually asks for: two points.
 SATURATED = 0.98
@@ -51,7 +63,7 @@ def cautions(report: Report) -> tuple[Caution, ...]:
     """
     return tuple(
         caution
-        for find in (_stand_in, _diverged, _moving_statistics, _saturated, _signs, _one_seed)
+        for find in (_stand_in, _diverged, _moving_statistics, _unfinished, _saturated, _signs, _one_seed)
         for caution in find(report)
     )
 
@@ -62,12 +74,17 @@ def lags(trial: TrialRecord) -> bool:
     Such a trial classifies its training images well, and its test images too once the statistics are re-estimated, but
     not with the moving statistics.
     """
-    trained = next((accuracy for accuracy in reversed(trial.training_accuracy) if accuracy is not None), None)
+    trained = _learned(trial)
     tested, estimated_anew = (trial.scores.get(metric.key) for metric in (ACCURACY, BATCH_STATISTICS_ACCURACY))
     if trained is None or tested is None or estimated_anew is None:
         return False
     # Shares of a few hundred images; what rounding makes of their difference is none.
     return all(round(higher - tested, 6) >= LAG for higher in (trained, estimated_anew))
+
+
+def _learned(trial: TrialRecord) -> float | None:
+    """Accuracy on the training images in the last epoch that has one; None where there is none."""
+    return next((accuracy for accuracy in reversed(trial.training_accuracy) if accuracy is not None), None)
 
 
 def _stand_in(report: Report) -> Iterator[Caution]:
@@ -97,6 +114,31 @@ def _moving_statistics(report: Report) -> Iterator[Caution]:
             "lower. A comparison then tells which arm took more steps; more of them, or a lower momentum, mend it."
         )
         yield Caution("moving statistics", text, _claims_on(report, found), found)
+
+
+def _unfinished(report: Report) -> Iterator[Caution]:
+    means: dict[str, float] = {}
+    labels: dict[str, str] = {}
+    for arm in report.arms:
+        labels |= {trial.digest: arm.labels[0] for trial in arm.trials}
+        if known := [learned for trial in arm.trials if (learned := _learned(trial)) is not None]:
+            means[arm.labels[0]] = statistics.fmean(known)
+    found: list[str] = []
+    unlearned: dict[str, None] = {}
+    for claim in report.claims:
+        of_claim = {labels[digest]: means[labels[digest]] for digest in claim.trials if labels.get(digest, "") in means}
+        below = [label for label, mean in of_claim.items() if mean < UNLEARNED]
+        if below and max(of_claim.values()) >= LEARNED:
+            found.append(claim.name)
+            unlearned |= dict.fromkeys(below)
+    if found:
+        text = (
+            f"When training ends, some arms classify less than {100 * UNLEARNED:.0f} % of their own training images, "
+            f"and others of the same claims {100 * LEARNED:.0f} % and more. A comparison then tells which arm gets "
+            "there within so many epochs, not which is better in the end. More epochs tell whether the difference "
+            "stays; an arm that trains few of its weights may never get there."
+        )
+        yield Caution("training not finished", text, tuple(found), tuple(unlearned))
 
 
 def _saturated(report: Report) -> Iterator[Caution]:
