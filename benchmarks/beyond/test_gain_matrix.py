@@ -13,6 +13,7 @@ import pytest
 from tlbench import Matrix, Pair, Quantity, Task, mean, score
 
 from ..poster import CAT_DOG, EIGHT_CLASSES, FROZEN, PERSON_OTHER, direct, moved
+from .sizes import is_small
 
 
 if TYPE_CHECKING:
@@ -20,11 +21,18 @@ if TYPE_CHECKING:
 
 VEHICLE_OTHER = Task("vehicle/other", vehicle=["airplane", "car", "motorbike"], other=...)
 
-TASKS = (EIGHT_CLASSES, PERSON_OTHER, VEHICLE_OTHER, CAT_DOG)
-SPECIFIC = TASKS[1:]
-
 # All that is copied is trained further, or nothing of it.
 FLOWS = ("none", "all")
+
+
+def specific(study: Study) -> tuple[Task, ...]:
+    """Tasks of few classes; the miniature's are the poster's."""
+    return (PERSON_OTHER, CAT_DOG) if is_small(study) else (PERSON_OTHER, VEHICLE_OTHER, CAT_DOG)
+
+
+def tasks(study: Study) -> tuple[Task, ...]:
+    """The general task and the specific ones."""
+    return EIGHT_CLASSES, *specific(study)
 
 
 def gain(study: Study, source: Task | None, target: Task, flows: str) -> Quantity:
@@ -46,8 +54,8 @@ def gain_matrix(study: Study) -> Matrix:
             f"frozen {flows}", source.name if source else "transferred", target.name, gain(study, source, target, flows)
         )
         for flows in FLOWS
-        for source in (None, *TASKS)
-        for target in TASKS
+        for source in (None, *tasks(study))
+        for target in tasks(study)
         if source != target
     ]
     title = "gain in accuracy of a task from a network that was trained on another"
@@ -55,22 +63,22 @@ def gain_matrix(study: Study) -> Matrix:
 
 
 def a_general_source_gains(study: Study, flows: str) -> Claim:
-    return mean_gain(study, flows, [(None, task) for task in TASKS]).is_positive()
+    return mean_gain(study, flows, [(None, task) for task in tasks(study)]).is_positive()
 
 
 def frozen_specific_sources_transfer_negatively(study: Study) -> Claim:
-    pairs = [(source, target) for source in SPECIFIC for target in TASKS if source != target]
+    pairs = [(source, target) for source in specific(study) for target in tasks(study) if source != target]
     return Quantity(()).beats(mean_gain(study, "all", pairs))
 
 
 def training_on_avoids_negative_transfer(study: Study) -> Claim:
-    pairs = [(source, target) for source in TASKS for target in TASKS if source != target]
+    pairs = [(source, target) for source in tasks(study) for target in tasks(study) if source != target]
     return mean_gain(study, "none", pairs).beats(mean_gain(study, "all", pairs))
 
 
 def general_sources_gain_more(study: Study, flows: str) -> Claim:
-    from_general = mean_gain(study, flows, [(EIGHT_CLASSES, task) for task in SPECIFIC])
-    to_general = mean_gain(study, flows, [(task, EIGHT_CLASSES) for task in SPECIFIC])
+    from_general = mean_gain(study, flows, [(EIGHT_CLASSES, task) for task in specific(study)])
+    to_general = mean_gain(study, flows, [(task, EIGHT_CLASSES) for task in specific(study)])
     return from_general.beats(to_general)
 
 

@@ -14,7 +14,7 @@ import pytest
 from tlbench import EVERY_CLASS, Lines, Point, mean, score
 
 from ..poster import NEGLIGIBLE
-from .depths import depths
+from .sizes import depths
 
 
 if TYPE_CHECKING:

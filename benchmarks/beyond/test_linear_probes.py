@@ -16,7 +16,7 @@ import pytest
 from tlbench import Column, LinearProbe, Lines, Point, Row, Table, mean, score
 
 from ..poster import EIGHT_CLASSES, NEGLIGIBLE
-from .depths import depths
+from .sizes import depths
 
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.beyond import test_gain_matrix as experiment
@@ -56,3 +58,15 @@ def test_every_pair_of_different_tasks_stands_in_the_matrix_once(study):
     pairs = experiment.gain_matrix(study).pairs
 
     assert 2 * (4 * 3 + 4) == len(pairs) == len({(pair.panel, pair.row, pair.column) for pair in pairs})
+
+
+def test_the_miniature_has_the_posters_tasks(study):
+    """An experiment on drawn images is for trying it; the claims are the same."""
+    small = replace(study, profile="miniature")
+    matrix = experiment.gain_matrix(small)
+
+    assert {"8-classes", "person/other", "cat/dog"} == {pair.column for pair in matrix.pairs}
+    assert 2 * (3 * 2 + 3) == len(matrix.pairs)
+    for claim, arguments in CLAIMS.items():
+        arms = {arm.label for arm in getattr(experiment, claim)(small, *arguments).arms}
+        assert arms <= {arm.label for arm in matrix.arms}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.beyond import test_layer_by_layer as experiment
-from benchmarks.beyond.depths import depths
+from benchmarks.beyond.sizes import depths
 
 
 # The curves of Yosinski et al., section 4: accuracy of each kind from the first cut to the last.

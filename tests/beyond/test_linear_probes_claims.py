@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.beyond import test_linear_probes as experiment
-from benchmarks.beyond.depths import depths
+from benchmarks.beyond.sizes import depths
 from tlbench.declare.trials import Random
 
 

@@ -1,4 +1,4 @@
-"""Places at which experiments cut a network."""
+"""Sizes of experiments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.beyond.depths import depths
+from benchmarks.beyond.sizes import depths
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,14 @@ from benchmarks.beyond.depths import depths
 )
 def test_depths_are_spread_evenly_from_the_first_cut_to_the_last(cuts, places):
     """A network with few cuts is cut at all of them."""
-    study = SimpleNamespace(cuts=tuple(f"cut {place}" for place in range(cuts)))
+    study = SimpleNamespace(profile="thumbnail", cuts=tuple(f"cut {place}" for place in range(cuts)))
 
     assert tuple(f"cut {place}" for place in places) == depths(study)
+
+
+@pytest.mark.parametrize(("cuts", "places"), [(3, [0, 1, 2]), (4, [0, 1, 2, 3]), (15, [0, 5, 9, 14])])
+def test_the_miniature_is_cut_at_four_depths(cuts, places):
+    """An experiment on drawn images is for trying it."""
+    study = SimpleNamespace(profile="miniature", cuts=tuple(range(cuts)))
+
+    assert tuple(places) == depths(study)
