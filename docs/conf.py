@@ -21,7 +21,7 @@ extensions = [
     "sphinx_copybutton",
     "tlbench_reference",
 ]
-exclude_patterns = ["_build", "_extensions", "_static", "beyond", "pocket", "real-images"]
+exclude_patterns = ["_build", "_extensions", "_static", "beyond", "beyond-imagenet", "matrix", "pocket", "real-images"]
 
 html_theme = "furo"
 html_title = f"tlbench {__version__}"
