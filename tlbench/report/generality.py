@@ -17,6 +17,7 @@ from tlbench.report.figures.cells import CellsForest
 from tlbench.report.files import as_csv
 from tlbench.report.html import SIGNS, environment, inline
 from tlbench.report.markdown import grid
+from tlbench.report.names import file_name
 from tlbench.store.publishing import publish
 
 
@@ -199,7 +200,7 @@ def markdown(matrix: Generality, figure: CellsForest) -> str:
         "# Matrix",
         escaped(answer(matrix)),
         grid(CLAIM_HEADINGS, map(claim_row, matrix.claims)),
-        f"![{escaped(figure.title)}]({figure.name}.png)",
+        f"![{escaped(figure.title)}]({file_name(figure.name)}.png)",
         escaped(figure.caption),
         "## Cells",
         grid(*_verdict_table(matrix)),

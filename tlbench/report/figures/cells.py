@@ -44,7 +44,7 @@ class CellsForest:
 
     cells: tuple[str, ...]
     claims: tuple[GeneralClaim, ...]
-    name: str = "matrix"
+    name: str = "Matrix"
 
     @property
     def kind(self) -> str:
