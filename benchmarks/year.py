@@ -138,9 +138,8 @@ def quiet_year(stored: Stored, noise: str, seed: int) -> Year:
         # A night that repeats the one before is judged as that one was.
         if draws[night - 1] == draws[night - 2]:
             continue
-        drifting = {
-            (d.label, d.metric, d.status) for d in drifts(watched(stored, values[:night])) if d.status != "steady"
-        }
+        judged = drifts(watched(stored, values[:night]))
+        drifting = {(d.label, d.metric, d.status) for d in judged if d.status in {"worse", "better"}}
         alarms += len(drifting - before)
         before = drifting
     return Year(alarms)

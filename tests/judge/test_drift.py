@@ -28,17 +28,38 @@ def quiet(generator, nights, seeds=4, noise=0.02):
     return generator.normal(0.8, noise, seeds) + generator.normal(0, noise, (nights, seeds))
 
 
-def test_two_nights_differ_by_a_t_test():
-    """One night against one, of a known noise and its degrees of freedom."""
+def test_five_nights_differ_by_a_t_test():
+    """Four nights against one, of a known noise and its degrees of freedom."""
     effect, error, below, above, window = strongest(
-        np.array([[0.8, 0.77]]), np.array([1]), np.array([0.01]), np.array([6.0])
+        np.array([[0.8, 0.77, 0.76, 0.77, 0.78]]), np.array([1]), np.array([0.01]), np.array([6.0])
     )
 
     assert pytest.approx(-0.03) == effect[0]
-    assert pytest.approx(0.01 * np.sqrt(2)) == error[0]
-    assert pytest.approx(stats.t.cdf(-0.03 / (0.01 * np.sqrt(2)), 6)) == below[0]
+    assert pytest.approx(0.01 * np.sqrt(1 / 4 + 1)) == error[0]
+    assert pytest.approx(stats.t.cdf(-0.03 / (0.01 * np.sqrt(1 / 4 + 1)), 6)) == below[0]
     assert pytest.approx(1 - below[0]) == above[0]
-    assert 1 == window[0]
+    assert 4 == window[0]
+
+
+@pytest.mark.parametrize("nights", [2, 4])
+def test_no_window_is_shorter_than_four_nights(nights):
+    """Nothing is judged before: neither called steady nor called worse, however large the change."""
+    values = quiet(np.random.default_rng(0), nights)
+    values[-1] -= 0.5
+
+    (found,) = drifts([watched(values)])
+
+    assert ("not judged", "fewer than 5 nights that differ", nights) == (found.status, found.reason, found.distinct)
+
+
+def test_an_outlier_of_one_night_is_no_drift():
+    """Four noises of a night's mean are a sudden change, and for a comparison to find."""
+    values = quiet(np.random.default_rng(0), 30)
+    values[-1] -= 0.04
+
+    (found,) = drifts([watched(values)])
+
+    assert "steady" == found.status
 
 
 def test_a_window_is_held_against_the_reference():
@@ -55,11 +76,11 @@ def test_a_window_is_held_against_the_reference():
 def test_nights_of_the_window_are_no_part_of_the_reference():
     """In the first nights, the reference is what came before the window."""
     effect, error, _, _, window = strongest(
-        np.array([[0.8, 0.7, 0.7]]), np.array([3]), np.array([0.01]), np.array([9.0])
+        np.array([[0.8, 0.7, 0.7, 0.7, 0.7]]), np.array([3]), np.array([0.01]), np.array([9.0])
     )
 
-    assert (2, pytest.approx(-0.1)) == (window[0], effect[0])
-    assert pytest.approx(0.01 * np.sqrt(1 / 2 + 1)) == error[0]
+    assert (4, pytest.approx(-0.1)) == (window[0], effect[0])
+    assert pytest.approx(0.01 * np.sqrt(1 / 4 + 1)) == error[0]
 
 
 def test_noise_is_half_the_mean_square_of_successive_differences():
@@ -99,7 +120,7 @@ def test_a_constant_moves_nothing(values, constant):
     (before,), (after,) = drifts([watched(values)]), drifts([watched(values + constant)])
 
     assert before.status == after.status
-    assert pytest.approx(before.p, abs=1e-6) == after.p
+    assert before.status == "not judged" or pytest.approx(before.p, abs=1e-6) == after.p
 
 
 @given(NIGHTS_OF_SEEDS)
@@ -107,7 +128,8 @@ def test_better_is_worse_the_other_way_round(values):
     """For a loss, a rise is a drift for the worse."""
     (more,), (less,) = drifts([watched(values)]), drifts([watched(-values, sign=-1)])
 
-    assert (more.status, more.p) == (less.status, pytest.approx(less.p))
+    assert more.status == less.status
+    assert more.status == "not judged" or more.p == pytest.approx(less.p)
 
 
 @given(NIGHTS_OF_SEEDS)
@@ -117,14 +139,14 @@ def test_repeated_nights_are_no_evidence(values):
     (once,), (twice,) = drifts([watched(values)]), drifts([watched(np.repeat(values, 2, axis=0))])
 
     assert (once.distinct, once.effect, once.interval) == (twice.distinct, twice.effect, twice.interval)
-    assert once.p / 2 - 1e-12 <= twice.p <= once.p
+    assert once.status == "not judged" or once.p / 2 - 1e-12 <= twice.p <= once.p
     assert 2 * once.nights == twice.nights
 
 
 def test_a_draw_has_the_chance_of_the_equal_nights_before_it():
     """All looks of a year together have no more than the year's chance, however its nights repeat each other."""
     draws = quiet(np.random.default_rng(0), 20)
-    draws[19] -= 0.07
+    draws[16:] -= 0.04
     values = np.repeat(draws, [1] * 18 + [10, 5], axis=0)
     alone = drifts([watched(draws)])[0]
 
@@ -217,4 +239,4 @@ def test_quiet_nights_rarely_alarm():
     alarms = [drifts([watched(quiet(generator, 20))])[0].status for _ in range(1000)]
 
     assert 999 <= alarms.count("steady")
-    assert 365 * 6 == NIGHTS * len(WINDOWS) == LOOKS
+    assert 365 * 4 == NIGHTS * len(WINDOWS) == LOOKS

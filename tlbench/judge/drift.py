@@ -4,9 +4,11 @@ A night gives each watched quantity a mean over seeds. The seeds are the same ev
 that a split or an initialisation makes is the same too, and the difference of two nights' means is free of it. What is
 left is the noise between nights: none on a CPU that repeats itself, up to the noise between seeds on a GPU.
 
-For windows of the last 1, 2, 4, ..., 32 nights, the mean over the window is held against the mean over the reference:
+For windows of the last 4, 8, 16 and 32 nights, the mean over the window is held against the mean over the reference:
 the window-limited likelihood ratio of Lai 1995 (Journal of the Royal Statistical Society B 57:613, section 2), with the
-reference estimated from its own nights, whose error stays the same all year and is part of the standard error.
+reference estimated from its own nights, whose error stays the same all year and is part of the standard error. There is
+no shorter window: the level lies five standard errors away, where one outlier among a night's few trials is far more
+likely than a normal distribution says. A sudden loss is for a comparison of two runs to find.
 
 A CPU that repeats itself draws its noise anew only when a version changes. Equal nights in between are one draw, so
 that a month of them says as much as one night, and a year holds as few tests as draws. The chance of an alarm that
@@ -35,8 +37,16 @@ if TYPE_CHECKING:
 
     from tlbench.scores.listed import Unit
 
-# Numbers of nights whose mean is held against the reference.
-WINDOWS = (1, 2, 4, 8, 16, 32)
+# Numbers of nights whose mean is held against the reference. The mean of four nights is near enough to normal for the
+# level; with windows of one and two nights, 3 of 45 quiet years of `pocket` had two false alarms (docs/sensitivity.md).
+WINDOWS = (4, 8, 16, 32)
+
+# Distinct nights from which there are a window and a reference.
+_LEAST_NIGHTS = WINDOWS[0] + 1
+
+# Reasons for which a quantity is not judged.
+FEW_SEEDS = "fewer than two seeds in common with the accepted run"
+FEW_NIGHTS = f"fewer than {_LEAST_NIGHTS} nights that differ"
 
 # Nights of the reference, the accepted one among them. One night's own noise would stay in every later comparison.
 REFERENCE_NIGHTS = 28
@@ -110,6 +120,7 @@ class Drift:
         nights: Number of measured nights.
         distinct: Number of nights that differ from the night before.
         level: Mean of the reference.
+        reason: Reason for which the quantity is not judged; empty otherwise.
     """
 
     label: str
@@ -125,6 +136,7 @@ class Drift:
     nights: int = 0
     distinct: int = 0
     level: float | None = None
+    reason: str = ""
 
     def __str__(self) -> str:
         """The drift in a phrase, for instance `frozen entry (accuracy -1.2 points over 16 nights, p 0.003)`."""
@@ -146,10 +158,10 @@ def drifts(watched: Sequence[Watched], level: float = LEVEL) -> list[Drift]:
         level: Chance of any alarm in a year of quiet nights; half of it for each direction.
 
     Returns:
-        A judgement for each quantity, in order. A quantity with fewer than two distinct nights is steady; one with
-        fewer than two seeds is not judged.
+        A judgement for each quantity, in order. A quantity whose nights all repeat the first is steady. One with fewer
+        than two seeds is not judged, nor is one with two to four distinct nights: no window has a reference yet.
     """
-    found = [Drift(each.label, each.metric, each.unit, "not judged", nights=len(each.values)) for each in watched]
+    found = [_not_judged(each, FEW_SEEDS) for each in watched]
     # Noise is moderated among the quantities of a metric with as many nights and seeds, which share an array.
     kinds: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
     for number, each in enumerate(watched):
@@ -160,6 +172,13 @@ def drifts(watched: Sequence[Watched], level: float = LEVEL) -> list[Drift]:
         for number, drift in zip(numbers, _judged(several, len(watched), level), strict=True):
             found[number] = drift
     return found
+
+
+def _not_judged(watched: Watched, reason: str, distinct: int = 0) -> Drift:
+    nights = len(watched.values)
+    return Drift(
+        watched.label, watched.metric, watched.unit, "not judged", nights=nights, distinct=distinct, reason=reason
+    )
 
 
 def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[Drift]:
@@ -186,6 +205,9 @@ def _judged(watched: Sequence[Watched], quantities: int, level: float) -> list[D
             *(column.tolist() for column in columns), strict=True
         ):
             each = watched[row]
+            if 1 < size < _LEAST_NIGHTS:
+                judged[row] = _not_judged(each, FEW_NIGHTS, int(size))
+                continue
             tests = 2 * LOOKS * quantities / share
             worse, better = (min(1.0, tests * p) for p in (low, high)[:: each.sign])
             judged[row] = Drift(

@@ -149,7 +149,7 @@ class _Track:
         if drift is None and self.values:
             note = "not judged: the accepted run lacks it, or has another recipe"
         elif drift is not None and drift.status == "not judged":
-            note = "not judged: fewer than two seeds in common with the accepted run"
+            note = f"not judged: {drift.reason}"
         elif len(set(self.identities.values())) > 1:
             note = "its recipe has changed in the series"
         return Course(

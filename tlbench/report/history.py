@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from tlbench.errors import ConfigurationError
 from tlbench.judge.courses import shown as shown_first
-from tlbench.judge.drift import LEVEL, NIGHTS, REFERENCE_NIGHTS
+from tlbench.judge.drift import FEW_NIGHTS, LEVEL, NIGHTS, REFERENCE_NIGHTS
 from tlbench.judge.repeats import REPEATS
 from tlbench.report import courses, formats
 from tlbench.report.courses import chart, dates, sparkline, version_nights
@@ -84,7 +84,9 @@ def answer(history: History) -> str:
     if worse:
         return f"Drift: {_listed(worse)} {'has' if len(worse) == 1 else 'have'} become worse than {against}.{changed}"
     if not judged:
-        return f"Nothing can be judged against {against}: no later night measured the same arms or claims anew."
+        early = any(course.drift and course.drift.reason == FEW_NIGHTS for course in history.courses)
+        reason = f"{FEW_NIGHTS}, so far" if early else "no later night measured the same arms or claims anew"
+        return f"Nothing can be judged against {against}: {reason}.{changed}"
     better = list(dict.fromkeys(drift.label for drift in history.improvements))
     also = f" {_listed(better)} {'has' if len(better) == 1 else 'have'} become better." if better else ""
     quiet = f"Nothing has become worse than {against}, among {len(judged)} quantities of arms and claims.{also}"
