@@ -164,3 +164,13 @@ def test_a_cell_may_be_a_difference(arm, make_result):
     gain = Table("T", "t", "r", (Column("gain"),), (Row("x", {"gain": score(arm, ACCURACY) - score(arm)}),))
 
     assert 0.0 == filled(gain, arm, [make_result(8)]).rows[0].cells["gain"].mean
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [((0.341, 0.343), "0.34 ±0.01"), ((99.0, 99.5), "99.25 ±1.58"), ((141.3, 225.1), "183 ±265"), ((960.0,), "960")],
+)
+def test_counts_have_no_decimals(numbers, expected):
+    """A plain number of a hundred and more counts something, such as images."""
+    assert expected == formats.summary(cell(*numbers), "number")
+    assert all("." not in text for text in formats.by_seed(cell(*numbers), "number").split() if float(text) >= 100)

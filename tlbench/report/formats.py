@@ -21,12 +21,20 @@ IN_HEADINGS: dict[Unit, str] = {"percent": " (%)", "points": " (points)", "nats"
 OUTCOMES = ("supported", "refuted", "inconclusive")
 
 
+# From here on a plain number is shown without decimals: it counts something, such as images.
+_WHOLE = 100
+
+
 def shown(value: float, unit: Unit) -> str:
-    """A value, for instance `87.7%` or `0.34`; a difference of shares in points with its sign, `+1.2`."""
+    """A value, for instance `87.7%`, `0.34` or `408`; a difference of shares in points with its sign, `+1.2`."""
     if unit == "points":
         return shown_signed(100 * value, 1)
-    number = shown_signed(100 * value, 1) if unit == "percent" else shown_signed(value, 2)
+    number = shown_signed(100 * value, 1) if unit == "percent" else shown_signed(value, _decimals(value))
     return number.removeprefix("+") + ("%" if unit == "percent" else "")
+
+
+def _decimals(value: float) -> int:
+    return 0 if abs(value) >= _WHOLE else 2
 
 
 def summary(cell: Cell | None, unit: Unit) -> str:
@@ -38,7 +46,8 @@ def summary(cell: Cell | None, unit: Unit) -> str:
         return next((status for status in ("not run", "diverged") if status in statuses), "no score")
     text = shown(cell.mean, unit)
     if cell.half_width is not None:
-        text += f" ±{100 * cell.half_width:.1f}" if unit in HUNDREDTHS else f" ±{cell.half_width:.2f}"
+        places = 1 if unit in HUNDREDTHS else _decimals(cell.mean)
+        text += f" ±{100 * cell.half_width if unit in HUNDREDTHS else cell.half_width:.{places}f}"
     missing = len(cell.values) - len(cell.numbers)
     return f"{text} ({len(cell.numbers)} of {len(cell.values)} seeds)" if missing else text
 
