@@ -227,7 +227,7 @@ def test_backends_that_agree_say_so(under_backends, tmp_path):
     assert 0 == result.exit_code, result.output
     assert ["tensorflow", "jax"] == [backend for backend, _ in under_backends]
     assert ["study.py", "-k", "a"] == under_backends[0][1][3:6]
-    assert result.stdout.startswith("All 1 claims have the same verdict under tensorflow and jax")
+    assert result.stdout.startswith("The claim has the same verdict under tensorflow and jax")
     assert (tmp_path / "here" / "agreement.md").is_file()
 
 
@@ -237,7 +237,7 @@ def test_a_backend_that_is_not_installed_gets_an_environment(under_backends, tmp
 
     assert 1 == result.exit_code, result.output
     assert ("keras==1.0", "torch>=2.2") == under_backends[1][:2]
-    assert "0 of 1 claims have the same verdict under tensorflow and torch; 1 have a changed verdict" in result.stdout
+    assert "The claim has a changed verdict under tensorflow and torch. Beyond the noise" in result.stdout
     assert json.loads((tmp_path / "agreement" / "agreement.json").read_text())["backends"] == ["tensorflow", "torch"]
 
 

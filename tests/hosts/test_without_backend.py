@@ -72,7 +72,7 @@ from nights import series
 from tlbench.hosts.cli import main
 from tlbench.store import baselines
 
-for saved in series(nights=3, arms=2):
+for saved in series(nights=6, arms=2):
     baselines.save(saved, Path("store", "baselines"))
 ended = [CliRunner().invoke(main, command) for command in ARGUMENTS]
 print(json.dumps([(each.exit_code, each.output) for each in ended]))

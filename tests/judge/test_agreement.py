@@ -47,7 +47,7 @@ def test_an_opposite_verdict_is_named():
 
     assert ["test_1"] == [claim.name for claim in found.changed]
     assert agreements.answer(found).startswith(
-        "1 of 2 claims have the same verdict under tensorflow, jax and torch; 1 have a changed verdict. Beyond the "
+        "1 of 2 claims have the same verdict under tensorflow, jax and torch; 1 has a changed verdict. Beyond the "
         "noise between seeds: test_1."
     )
     assert "changed verdict: -42.0 points" in agreements.describe(found)

@@ -49,11 +49,13 @@ def answer(found: BackendAgreement) -> str:
     same = sum(claim.same for claim in judged)
     moved = [claim.name for claim in judged if claim.moved]
     if len(judged) == 1:
-        text = f"The claim has {'the same verdict' if same else 'different verdicts'} under {backends}"
+        verdict = "the same verdict" if same else "a changed verdict" if found.changed else "different verdicts"
+        text = f"The claim has {verdict} under {backends}"
     else:
         count = f"All {len(judged)}" if same == len(judged) else f"{same} of {len(judged)}"
+        changed = len(found.changed)
         text = f"{count} claims have the same verdict under {backends}"
-    text += f"; {len(found.changed)} have a changed verdict" if found.changed else ""
+        text += f"; {changed} ha{'s' if changed == 1 else 've'} a changed verdict" if changed else ""
     if moved:
         return f"{text}. Beyond the noise between seeds: {', '.join(moved)}."
     return f"{text}, and no difference between backends is beyond the noise between seeds."
