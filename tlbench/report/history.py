@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from tlbench.errors import ConfigurationError
 from tlbench.judge.courses import shown as shown_first
-from tlbench.judge.drift import FEW_NIGHTS, LEVEL, NIGHTS, REFERENCE_NIGHTS
+from tlbench.judge.drift import FEW_NIGHTS, LEVEL, NIGHTS, REFERENCE_NIGHTS, WINDOWS
 from tlbench.judge.repeats import REPEATS
 from tlbench.report import courses, formats
 from tlbench.report.courses import chart, dates, sparkline, version_nights
@@ -35,7 +35,8 @@ _TITLES: dict[CourseKind, str] = {"claim": "Claims", "arm": "Arms", "speed": "Sp
 _NAMED = 12
 
 ABOUT = (
-    "Every night is held against the reference: the accepted night and the nights right after it, up to "
+    f"The last {', '.join(map(str, WINDOWS[:-1]))} and {WINDOWS[-1]} nights are each held against the reference: the "
+    "accepted night and the nights right after it, up to "
     f"{REFERENCE_NIGHTS} in all. In a year of {NIGHTS} quiet nights, the chance of any alarm is {LEVEL:.0%}, over all "
     "arms, metrics and claims. p is the chance of such a drift in a quiet year. A night is no further evidence where "
     "an earlier night has its results already, or where its scores are those of the night before to the last digit. "
