@@ -250,11 +250,8 @@ class Progress:
             self._finished += 1
             number = self._numbers.setdefault(trial.digest, len(self._numbers) + 1)
             outcome = "diverged" if result.diverged else f"accuracy {result.accuracy:.1%}"
-            left = self._seconds_left()
-            self._display.line(
-                f"trial {number}/{max(self._total, len(self._numbers))} [{self._label(trial)}]: {outcome}, "
-                f"{result.seconds:.1f} s{'' if left is None else f', {time_left(left)}'}"
-            )
+            total = max(self._total, len(self._numbers))
+            self._tell(f"trial {number}/{total}", trial, outcome, result.seconds)
 
     def evaluation_ended(self, evaluation: Evaluation, result: EvaluationResult) -> None:
         """An evaluation is in the store."""
@@ -264,11 +261,14 @@ class Progress:
             outcome = "diverged" if result.diverged else outcome
             self._evaluated.append(result.seconds)
             number = len(self._evaluated)
-            left = self._seconds_left()
-            self._display.line(
-                f"evaluation {number}/{max(self._evaluations, number)} [{self._label(evaluation)}]: {outcome}, "
-                f"{result.seconds:.1f} s{'' if left is None else f', {time_left(left)}'}"
-            )
+            total = max(self._evaluations, number)
+            self._tell(f"evaluation {number}/{total}", evaluation, outcome, result.seconds)
+
+    def _tell(self, numbered: str, work: Work, outcome: str, seconds: float) -> None:
+        """Show the line of a trial or an evaluation that has ended."""
+        left = self._seconds_left()
+        end = "" if left is None else f", {time_left(left)}"
+        self._display.line(f"{numbered} [{self._label(work)}]: {outcome}, {seconds:.1f} s{end}")
 
     def _cost(self, trial: Trial) -> tuple[Hashable, ...]:
         # Trials that take about as long: of one network, with as many steps.
@@ -278,7 +278,8 @@ class Progress:
         # A trial of no epochs tells nothing of those that train.
         known = [value for cost, values in self._seconds.items() if cost[-1] for value in values]
         to_compute = max(self._evaluations - len(self._evaluated), 0)
-        if not (known if self._waiting else self._evaluated or not to_compute):
+        unknown = not known if self._waiting else to_compute and not self._evaluated
+        if unknown:
             return None
         left = 0.0
         for trial in self._waiting.values():

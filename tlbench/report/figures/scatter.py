@@ -107,6 +107,11 @@ class DrawnScatterPoint:
         return self.x.filled and self.y.filled
 
     @property
+    def mean_x(self) -> float:
+        """Mean on the horizontal axis over the seeds that have both values; there has to be such a seed."""
+        return sum(x for _, x, _ in self.by_seed) / len(self.by_seed)
+
+    @property
     def by_seed(self) -> tuple[tuple[int, float, float], ...]:
         """Seed and both values, for the seeds that have both."""
         return tuple(
@@ -196,19 +201,19 @@ class DrawnScatter:
         for index, point in enumerate(point for point in points if point.by_seed):
             xs, ys = ([values[place] for values in point.by_seed] for place in (1, 2))
             axes.scatter([across * x for x in xs], [up * y for y in ys], s=14, color=colour, alpha=0.5, zorder=3)
-            x = across * sum(xs) / len(xs)
-            marks.mean(axes, x, point.y, self.y_unit, colour, marker, label=None if index else marks.label(name, 26))
+            label = None if index else marks.label(name, 26)
+            marks.mean(axes, across * point.mean_x, point.y, self.y_unit, colour, marker, label=label)
 
     def _named(self) -> list[tuple[float, float, float, str]]:
         """Place of each mark, half the height of its interval, and its name."""
         across, up = marks.scale(self.x_unit), marks.scale(self.y_unit)
-        drawn = [point for points in self.series.values() for point in points if point.by_seed]
         return [
             (
-                across * sum(x for _, x, _ in point.by_seed) / len(point.by_seed),
+                across * point.mean_x,
                 up * (point.y.mean or 0),
                 up * (point.y.half_width or 0),
                 marks.label(point.label, marks.AT_TICK),
             )
-            for point in drawn
+            for point in self.points
+            if point.by_seed
         ]
